@@ -1,0 +1,6 @@
+"""Pairwise meta-analysis of effects with standard errors."""
+
+from metasyn.pooling.pool import pool
+from metasyn.pooling.result import PooledEstimate, is_ratio
+
+__all__ = ["PooledEstimate", "is_ratio", "pool"]

@@ -1,0 +1,167 @@
+"""Pools: arithmetic by hand, limiting cases, invariances, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+import metasyn as ms
+from metasyn.pooling import pool
+
+EFFECT, SE = [-0.45, -0.10, -0.62, 0.08], [0.20, 0.15, 0.30, 0.25]  # invented log hazard ratios
+CODES = [(tau2, ci) for tau2 in ("EE", "DL", "PM", "ML", "REML") for ci in ("z", "t", "HK", "HK_adhoc")]
+
+effects = st.lists(
+    st.tuples(st.floats(-2, 2), st.floats(0.05, 1.5)), min_size=2, max_size=12
+)  # fmt: skip
+
+
+def test_dersimonian_laird_on_two_studies_by_hand():
+    # weights 100 and 25, mean 0.28, Q = 3.2, tau2 = (3.2 - 1) / (125 - 85)
+    pooled = ms.pool([0.2, 0.6], [0.1, 0.2], tau2="DL", ci="z")
+    assert_allclose([pooled.q, pooled.tau2, pooled.estimate], [3.2, 0.055, 0.3625], rtol=1e-12)
+    # I2 from tau2 with the typical variance 1/40, h2 = 0.055 * 40 + 1
+    assert_allclose([pooled.i2, pooled.h2], [100 * 0.055 / (0.055 + 0.025), 3.2], rtol=1e-12)
+
+
+def test_common_effect_is_the_inverse_variance_mean():
+    pooled = pool(EFFECT, SE, tau2="EE", ci="z")
+    weights = 1 / np.square(SE)
+    assert_allclose(pooled.estimate, np.average(EFFECT, weights=weights), rtol=1e-13)
+    assert_allclose(pooled.se, weights.sum() ** -0.5, rtol=1e-13)
+    assert pooled.tau2 == 0
+    assert pooled.pi_low is None
+    assert pooled.df is None
+
+
+@pytest.mark.parametrize(("tau2", "ci"), CODES)
+@settings(max_examples=20, deadline=None)
+@given(studies=effects)
+def test_order_sign_and_scale_do_not_matter(tau2, ci, studies):
+    effect, se = np.array(studies).T
+    base = pool(effect, se, tau2=tau2, ci=ci)
+    turned = pool(effect[::-1], se[::-1], tau2=tau2, ci=ci)
+    mirrored = pool(-effect, se, tau2=tau2, ci=ci)
+    scaled = pool(3 * effect, 3 * se, tau2=tau2, ci=ci)
+    scale = float(np.ptp(effect) + se.max())
+    near = {"rtol": 1e-7, "atol": 1e-9 * scale}
+    assert_allclose(turned.estimate, base.estimate, **near)
+    assert_allclose([mirrored.estimate, mirrored.ci_low], [-base.estimate, -base.ci_high], **near)
+    assert_allclose([scaled.estimate, scaled.se], [3 * base.estimate, 3 * base.se], **near)
+    assert_allclose(scaled.tau2, 9 * base.tau2, rtol=1e-6, atol=1e-9 * scale**2)
+    assert_allclose(base.weights.sum(), 1, rtol=1e-12)
+    assert base.ci_low <= base.estimate <= base.ci_high
+
+
+@settings(max_examples=50, deadline=None)
+@given(studies=effects)
+def test_adhoc_interval_is_never_narrower_than_wald_with_t(studies):
+    effect, se = np.array(studies).T
+    adhoc, wald = pool(effect, se, ci="HK_adhoc"), pool(effect, se, ci="t")
+    assert adhoc.se >= wald.se * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("tau2", ["EE", "DL", "PM", "ML", "REML"])
+def test_equal_studies_have_no_heterogeneity_and_the_common_effect_answer(tau2):
+    pooled = pool([0.3] * 5, [0.1, 0.2, 0.3, 0.2, 0.1], tau2=tau2, ci="z")
+    common = pool([0.3] * 5, [0.1, 0.2, 0.3, 0.2, 0.1], tau2="EE", ci="z")
+    assert pooled.tau2 == 0
+    assert_allclose([pooled.estimate, pooled.se], [common.estimate, common.se], rtol=1e-14)
+
+
+def test_likelihood_takes_the_higher_of_two_maxima():
+    # two tight clusters and one loose study: whatever the shape, no tau2 on a fine grid has a higher likelihood
+    effect, variance = np.array([0.0, 0.02, 3.0, 3.1, 1.5]), np.array([0.5, 0.01, 0.01, 0.6, 4.0])
+    pooled = pool(effect, np.sqrt(variance), tau2="ML")
+
+    def log_likelihood(tau2):
+        w = 1 / (variance + tau2)
+        mean = (w * effect).sum() / w.sum()
+        return 0.5 * (np.log(w).sum() - (w * (effect - mean) ** 2).sum())
+
+    best = log_likelihood(pooled.tau2)
+    assert all(log_likelihood(tau2) <= best + 1e-12 for tau2 in np.linspace(0, 20, 5001))
+
+
+@pytest.mark.parametrize("ci", ["z", "t", "HK", "HK_adhoc"])
+def test_one_study_is_returned_as_it_is_and_said(ci):
+    pooled = pool([0.42], [0.2], ci=ci)
+    assert (pooled.estimate, pooled.se, pooled.k) == (0.42, 0.2, 1)
+    assert_allclose(pooled.ci_high, 0.42 + 1.959963984540054 * 0.2, rtol=1e-14)
+    assert np.isnan(pooled.tau2)
+    assert np.isnan(pooled.pi_low)
+    assert "nothing was pooled" in pooled.notes[0]
+
+
+def test_two_studies_come_with_a_warning_about_the_interval():
+    pooled = pool([0.1, 0.9], [0.2, 0.3])
+    assert any("1 degree of freedom" in note for note in pooled.notes)
+    assert any("fewer than 5" in note for note in pooled.notes)
+
+
+def test_narrow_hartung_knapp_interval_is_said():
+    pooled = pool([0.20, 0.22, 0.18, 0.25, 0.21], [0.22, 0.14, 0.28, 0.2, 0.17])
+    assert any("narrower than the Wald" in note for note in pooled.notes)
+    assert any("not evidence of consistency" in note for note in pooled.notes)
+
+
+def test_empty_q_profile_interval_is_said():
+    pooled = pool([0.2] * 8, [0.3, 0.4, 0.5, 0.3, 0.2, 0.6, 0.3, 0.4])
+    assert pooled.tau2_ci == (0.0, 0.0)
+    assert any("empty" in note for note in pooled.notes)
+
+
+def test_series_are_taken_by_position_and_studies_keep_their_names():
+    effect = pd.Series(EFFECT, index=[3, 2, 1, 0])
+    pooled = pool(effect, pd.Series(SE), labels=["a", "b", "c", "d"], measure="HR")
+    assert list(pooled.studies["study"]) == ["a", "b", "c", "d"]
+    assert_allclose(pooled.studies["effect"], EFFECT)
+    assert_allclose(pooled.studies["weight"], pooled.weights)
+    assert pooled.summary().startswith("HR 0.7")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([0.1, np.nan], [0.1, 0.2]), r"effect has missing or infinite values \(rows 1\)"),
+        (([0.1, 0.2], [0.1, 0.0]), r"se is not positive \(rows 1\)"),
+        (([0.1, 0.2], [0.1]), "different lengths"),
+        (([], []), "no studies"),
+        (([[0.1]], [[0.2]]), "not 1-d"),
+    ],
+)
+def test_bad_arrays_are_refused_and_the_rows_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        pool(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tau2": "reml"}, "tau2 is not a known code"),
+        ({"ci": "wald"}, "ci is not a known code"),
+        ({"level": 95}, "95 % is 0.95"),
+        ({"prediction": "x"}, "prediction is not a known code"),
+        ({"labels": ["a"]}, "1 names for 4 studies"),
+    ],
+)
+def test_bad_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        pool(EFFECT, SE, **options)
+
+
+def test_prediction_interval_covers_a_new_effect_as_often_as_it_says():
+    # the true coverage of t(k-1) intervals is a little below nominal with k = 10 and moderate tau2
+    rng = np.random.default_rng(1)
+    inside = 0
+    runs = 400
+    for _ in range(runs):
+        se = rng.uniform(0.1, 0.3, 10)
+        true = rng.normal(0.2, 0.3, 11)
+        pooled = pool(rng.normal(true[:10], se), se)
+        inside += pooled.pi_low <= true[10] <= pooled.pi_high
+    assert 0.90 <= inside / runs <= 0.98
