@@ -1,0 +1,297 @@
+"""The commands: each reads, calls what Python can call in the same words, and prints."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from metasyn._version import __version__
+from metasyn.errors import MetasynError, UsageError
+
+if TYPE_CHECKING:
+    from metasyn.evidence import Evidence
+    from metasyn.records import Layout
+
+app = typer.Typer(
+    name="metasyn",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Evidence synthesis over published summary statistics: check records, pool them, build reports.",
+)
+
+ProjectOption = Annotated[
+    Path, typer.Option("-C", "--project", help="Project folder; by default the nearest parent with evidence/.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV on standard output.")]
+AddOption = Annotated[
+    str | None, typer.Option("--add", help="Only comparisons in which one arm adds this treatment or class.")
+]
+MeasureOption = Annotated[
+    str | None, typer.Option("--measure", help="Measure, by default HR for times and RR for counts.")
+]
+DiseaseOption = Annotated[
+    list[str] | None, typer.Option("--disease", help="Admit this disease (may be given several times).")
+]
+LineOption = Annotated[list[int] | None, typer.Option("--line", help="Admit this line of treatment.")]
+HERE = Path()
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"metasyn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Evidence synthesis over published summary statistics: check records, pool them, build reports."""
+
+
+def _layout(project: Path) -> Layout:
+    from metasyn.records import find_layout, find_project
+
+    return find_layout(find_project(project))
+
+
+def _evidence(layout: Layout) -> Evidence:
+    from metasyn.cli.output import progress
+    from metasyn.evidence import Evidence
+    from metasyn.records import load_records
+
+    with progress("records") as report:
+        return Evidence(load_records(layout, progress=report))
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(help="Folder of the new project.")] = HERE,
+) -> None:
+    """Make a project that builds at once: vocabulary, one commented record, one report, editor settings."""
+    from metasyn.cli.project import make_project
+
+    made = make_project(directory)
+    for path in made:
+        print(path)
+    where = "" if directory == HERE else f" -C {directory}"
+    print(
+        f"Made a project. Next: metasyn check{f' {directory}' if where else ''}; metasyn build{where}", file=sys.stderr
+    )
+
+
+@app.command()
+def check(
+    path: Annotated[Path | None, typer.Argument(help="Project, folder of records, or one record.")] = None,
+    json: JsonOption = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail the run as errors do.")] = False,
+) -> None:
+    """Check records: every problem of every file in one run."""
+    from metasyn.cli.output import print_json, print_problems, progress
+    from metasyn.records import find_layout, find_project, read_records
+
+    layout = find_layout(path if path is not None else find_project(HERE))
+    with progress("records") as report:
+        records, problems = read_records(layout, progress=report)
+    findings = sorted([*problems, *records.findings], key=lambda p: (p.file, p.line, p.column, p.path))
+    if json:
+        fields = ("file", "line", "column", "path", "check", "severity", "message", "arithmetic", "accepted")
+        print_json(
+            {"schema_version": "1.0.0", "findings": [{name: getattr(p, name) for name in fields} for p in findings]}
+        )
+    else:
+        print_problems(findings)
+    failing = {"error", "warning"} if strict else {"error"}
+    if any(finding.severity in failing and finding.accepted is None for finding in findings):
+        raise typer.Exit(1)
+    if not json:
+        n = len(records.studies)
+        print(f"{n} {'record' if n == 1 else 'records'}: nothing to correct", file=sys.stderr)
+
+
+@app.command()
+def schema(
+    name: Annotated[str, typer.Argument(help="study, vocabulary or report.")] = "study",
+    write: Annotated[
+        bool, typer.Option("--write", help="Write all of them to evidence/schema/ of the project.")
+    ] = False,
+    project: ProjectOption = HERE,
+) -> None:
+    """Print the JSON Schema of a kind of file, for editors."""
+    from metasyn.cli.project import SCHEMA_NAMES, schema_text
+
+    if write:
+        folder = _layout(project).root / "evidence" / "schema"
+        folder.mkdir(parents=True, exist_ok=True)
+        for each in SCHEMA_NAMES:
+            (folder / f"{each}.json").write_text(schema_text(each), encoding="utf-8", newline="\n")
+            print(folder / f"{each}.json")
+        return
+    if name not in SCHEMA_NAMES:
+        raise UsageError(f"no schema named {name}; there are: {', '.join(SCHEMA_NAMES)}")
+    sys.stdout.write(schema_text(name))
+
+
+def _question_arguments(add: str | None, disease: list[str] | None, line: list[int] | None) -> dict[str, Any]:
+    key: dict[str, Any] = {}
+    if disease:
+        key["disease"] = disease
+    if line:
+        key["line"] = line
+    return {"comparison": add, "key": key}
+
+
+@app.command()
+def effects(
+    outcome: Annotated[str, typer.Argument(help="Outcome of the vocabulary, such as OS.")],
+    add: AddOption = None,
+    measure: MeasureOption = None,
+    disease: DiseaseOption = None,
+    line: LineOption = None,
+    every: Annotated[bool, typer.Option("--all", help="Also the figures that are not used, with the reason.")] = False,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+    project: ProjectOption = HERE,
+) -> None:
+    """Print the effect taken from each study, and how it was obtained."""
+    from metasyn.cli.output import frame_rows, print_json, print_table
+    from metasyn.evidence import COLUMNS
+
+    evidence = _evidence(_layout(project))
+    frame = evidence.candidates(outcome=outcome, measure=measure, **_question_arguments(add, disease, line))
+    if not every:
+        frame = frame[frame["used"].astype(bool)]
+    rows = frame_rows(frame, COLUMNS)
+    if json:
+        print_json(rows)
+    elif csv:
+        from metasyn.reports.numbers import csv_text
+
+        sys.stdout.write(csv_text(rows, COLUMNS))
+    else:
+        columns = ["study", "measure", "effect", "se", "how", "source"] + (["used", "why_not"] if every else [])
+        print_table(
+            f"{outcome}: effects on the analysis scale (log for ratios)",
+            columns,
+            [[_cell(row[name]) for name in columns] for row in rows],
+            right=frozenset({"effect", "se"}),
+        )
+        if not rows:
+            print(
+                f"no study has a usable figure for {outcome}; metasyn effects {outcome} --all lists what was seen",
+                file=sys.stderr,
+            )
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+@app.command()
+def why(
+    study: Annotated[str, typer.Argument(help="Study id.")],
+    outcome: Annotated[str, typer.Argument(help="Outcome, such as PFS.")],
+    add: AddOption = None,
+    report: Annotated[
+        str | None, typer.Option("--report", help="By this report's question instead of the defaults.")
+    ] = None,
+    json: JsonOption = False,
+    project: ProjectOption = HERE,
+) -> None:
+    """Say which of a study's estimates was taken, how its effect was obtained, and what was passed over, and why."""
+    from metasyn.cli.explain import explain_choice
+
+    layout = _layout(project)
+    explain_choice(_evidence(layout), layout, study, outcome, add=add, report=report, json=json)
+
+
+@app.command()
+def pool(
+    outcome: Annotated[str, typer.Argument(help="Outcome of the vocabulary, such as OS.")],
+    add: Annotated[
+        str, typer.Option("--add", help="The question: what one arm adds to the other, a treatment or class.")
+    ],
+    measure: MeasureOption = None,
+    disease: DiseaseOption = None,
+    line: LineOption = None,
+    tau2: Annotated[str, typer.Option(help="EE, DL, PM, ML or REML.")] = "REML",
+    ci: Annotated[str, typer.Option(help="z, t, HK or HK_adhoc.")] = "HK",
+    level: Annotated[float, typer.Option(help="Coverage, a fraction.")] = 0.95,
+    json: JsonOption = False,
+    project: ProjectOption = HERE,
+) -> None:
+    """Pool one outcome, each population and kind of design by itself."""
+    from metasyn.cli.pooling import print_pools
+
+    frame = _evidence(_layout(project)).effects(
+        outcome=outcome, measure=measure, **_question_arguments(add, disease, line)
+    )
+    print_pools(frame, outcome, tau2=tau2, ci=ci, level=level, json=json)
+
+
+@app.command()
+def build(
+    names: Annotated[list[str] | None, typer.Argument(help="Reports; by default all.")] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Append an edition to reports/history/ where anything changed.")
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Build nothing; prove that the built reports are whole.")
+    ] = False,
+    project: ProjectOption = HERE,
+) -> None:
+    """Build reports into reports/build/."""
+    from metasyn import reports
+
+    layout = _layout(project)
+    paths = reports.definitions(layout.root, names)
+    if verify:
+        wrong = [line for path in paths for line in reports.verify(layout.root / "reports" / "build" / path.stem)]
+        for text in wrong:
+            print(text)
+        if wrong:
+            raise typer.Exit(1)
+        print(f"{len(paths)} {'report is' if len(paths) == 1 else 'reports are'} whole", file=sys.stderr)
+        return
+    _build_all(layout, paths, record=record)
+
+
+def _build_all(layout: Layout, paths: list[Path], *, record: bool) -> None:
+    from metasyn import reports
+    from metasyn.cli.output import print_problems, progress
+    from metasyn.errors import EvidenceError
+
+    evidence = _evidence(layout)
+    failed = 0
+    with progress("reports") as report:
+        for done, path in enumerate(paths, 1):
+            try:
+                built = reports.build(path, evidence, layout, record_edition=record)
+                print(built.folder / "index.html")
+            except EvidenceError as error:
+                print_problems(error.problems)
+                failed += 1
+            except MetasynError as error:
+                print(f"metasyn: {layout.name(path)}: {error}", file=sys.stderr)
+                failed += 1
+            if report is not None:
+                report(done, len(paths))
+    unaccepted = [f for f in evidence.records.findings if f.severity == "error" and f.accepted is None]
+    if unaccepted:
+        print(
+            f"metasyn: {len(unaccepted)} findings stand unaccepted in the records; see metasyn check", file=sys.stderr
+        )
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,352 @@
+"""The one adapter from records to arrays and frames: effects, candidates, summaries, curves, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from metasyn.errors import SelectionError, UsageError
+from metasyn.evidence.candidates import COLUMNS, Candidate, build_candidates, name_of
+from metasyn.evidence.comparison import Comparison
+from metasyn.evidence.counts import count_of
+from metasyn.evidence.eligibility import KEY_FIELDS, Rules
+from metasyn.evidence.preference import DEFAULT_PREFERENCE, check_preference, choose
+from metasyn.records import Records, Study, Vocabulary, find_layout, load_records
+from metasyn.records.figures import Rate
+from metasyn.records.validation import did_you_mean, listed
+
+__all__ = ["COLUMNS", "DEFAULT_PREFERENCE", "KEY_FIELDS", "Comparison", "Evidence", "load_evidence", "name_of"]
+
+
+class Evidence:
+    """Validated records, and the frames that analyses take from them.
+
+    Attributes
+    ----------
+    records : Records
+        The records as loaded, with findings and hashes.
+    """
+
+    def __init__(self, records: Records) -> None:
+        self.records = records
+
+    @property
+    def studies(self) -> dict[str, Study]:
+        """Study id to record."""
+        return self.records.studies
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The project's words."""
+        return self.records.vocabulary
+
+    def candidates(
+        self,
+        *,
+        outcome: str,
+        measure: str | None = None,
+        prefer: Sequence[Mapping[str, Any]] | None = None,
+        comparison: Comparison | str | None = None,
+        key: Mapping[str, Any] | None = None,
+        admit_secondary: bool = True,
+        designs: Sequence[str] = (),
+    ) -> pd.DataFrame:
+        """Every figure that bears on an outcome, one row each.
+
+        Parameters
+        ----------
+        outcome : str
+            A word of the vocabulary.
+        measure : str or None
+            The measure asked for; by default HR for times and RR for counts.
+        prefer : sequence of mappings or None
+            Ordered wishes over method, model, exposure, set, analysis, cutoff, assessor, assessment.
+        comparison : Comparison, str or None
+            What one arm adds to the other (a str is that treatment); None takes every pair of arms.
+        key : mapping or None
+            Admitted values of disease, line, biomarker, time_origin: a value or a list each.
+        admit_secondary : bool
+            Whether figures seen only in secondary sources may be used.
+        designs : sequence of str
+            Admitted designs; empty admits all.
+
+        Returns
+        -------
+        DataFrame
+            Columns `COLUMNS`; effect and se on the analysis scale (NaN where the figures identify none), `used`, and
+            `why_not` for every row that is not used.
+
+        Raises
+        ------
+        UsageError
+            For an unknown outcome, key field or wish.
+        SelectionError
+            If a wish fits several estimates of one study: names them.
+        """
+        self._check_outcome(outcome)
+        wishes = list(DEFAULT_PREFERENCE if prefer is None else prefer)
+        check_preference(wishes)
+        if isinstance(comparison, str):
+            comparison = Comparison(f"{comparison} added", comparison)
+        rules = Rules(key=_key(key), admit_secondary=admit_secondary, measure=measure, designs=tuple(designs))
+        rows = build_candidates(self.records, outcome, comparison, rules)
+        _select(rows, wishes, outcome)
+        self._keep_cohorts_apart(rows)
+        frame = pd.DataFrame([{name: row[name] for name in COLUMNS} for row in rows], columns=list(COLUMNS))
+        for name in ("effect", "se", "se_low", "se_high", "level", "follow_up"):
+            frame[name] = frame[name].astype(float)
+        return frame
+
+    def effects(
+        self,
+        *,
+        outcome: str,
+        measure: str | None = None,
+        prefer: Sequence[Mapping[str, Any]] | None = None,
+        comparison: Comparison | str | None = None,
+        key: Mapping[str, Any] | None = None,
+        admit_secondary: bool = True,
+        designs: Sequence[str] = (),
+    ) -> pd.DataFrame:
+        """The estimate taken from each study and pair of arms: the used rows of `candidates`, with the same arguments.
+
+        Returns
+        -------
+        DataFrame
+            Columns `COLUMNS`: study, treatment, comparator, arm_treatment, arm_comparator, effect, se, how, ...; one row
+            per study, pair of arms and key.
+        """
+        rows = self.candidates(
+            outcome=outcome,
+            measure=measure,
+            prefer=prefer,
+            comparison=comparison,
+            key=key,
+            admit_secondary=admit_secondary,
+            designs=designs,
+        )
+        return rows[rows["used"].astype(bool)].reset_index(drop=True)
+
+    def summaries(self, *, outcome: str | None = None) -> pd.DataFrame:
+        """Survival of single arms as printed: medians, events, and one row per landmark.
+
+        Returns
+        -------
+        DataFrame
+            study, arm, set, outcome, cutoff, n, events, median, median_low, median_high, at, percent, percent_low,
+            percent_high (texts as printed), source. A row without landmark has no `at`.
+        """
+        rows = []
+        for study in self.studies.values():
+            for row in study.survival:
+                if outcome is not None and row.outcome != outcome:
+                    continue
+                base = {
+                    "study": study.id,
+                    "arm": row.arm,
+                    "set": row.set,
+                    "outcome": row.outcome,
+                    "cutoff": row.cutoff,
+                    "n": row.n if row.n is not None else study.sets[row.set].n.get(row.arm),
+                    "events": row.events,
+                    "median": _text(row.median),
+                    "median_low": _text(row.median_ci and row.median_ci[0]),
+                    "median_high": _text(row.median_ci and row.median_ci[1]),
+                    "source": row.source,
+                }
+                landmarks: list[Rate | None] = [*row.rates] or [None]
+                for rate in landmarks:
+                    rows.append(
+                        base
+                        | {
+                            "at": _text(rate and rate.at),
+                            "percent": _text(rate and rate.percent),
+                            "percent_low": _text(rate and rate.ci and rate.ci[0]),
+                            "percent_high": _text(rate and rate.ci and rate.ci[1]),
+                        }
+                    )
+        return pd.DataFrame(rows)
+
+    def curves(self) -> pd.DataFrame:
+        """Which arms have a digitised curve.
+
+        Returns
+        -------
+        DataFrame
+            study, arm, set, outcome, curve (file name in evidence/curves).
+        """
+        rows = [
+            {"study": study.id, "arm": row.arm, "set": row.set, "outcome": row.outcome, "curve": row.curve}
+            for study in self.studies.values()
+            for row in study.survival
+            if row.curve is not None
+        ]
+        return pd.DataFrame(rows, columns=["study", "arm", "set", "outcome", "curve"])
+
+    def counts(self, *, term: str | None = None, category: str | None = None) -> pd.DataFrame:
+        """Responses and adverse events per arm.
+
+        Parameters
+        ----------
+        term, category : str or None
+            Keep one adverse-event term or one response category.
+
+        Returns
+        -------
+        DataFrame
+            study, arm, set, kind, what, grades, attribution, assessment, events, n, how, percent, source. `events` is as
+            printed, or from a percentage that fits a whole number of patients; `how` says which, or why there is none.
+        """
+        rows = []
+        for study in self.studies.values():
+            for section, kind in ((study.responses, "response"), (study.adverse_events, "adverse-event")):
+                for row in section:
+                    what = getattr(row, "category", None) or getattr(row, "term", None)
+                    if what not in {term, category} - {None} and (term is not None or category is not None):
+                        continue
+                    count = count_of(study, row)
+                    grades = getattr(row, "grades", None)
+                    rows.append(
+                        {
+                            "study": study.id,
+                            "arm": row.arm,
+                            "set": row.set,
+                            "kind": kind,
+                            "what": what,
+                            "grades": "-".join(map(str, grades)) if isinstance(grades, list) else grades,
+                            "attribution": getattr(row, "attribution", None),
+                            "assessment": getattr(row, "assessment", None),
+                            "events": count.events,
+                            "n": count.n,
+                            "how": count.how,
+                            "percent": _text(row.percent),
+                            "source": row.source,
+                        }
+                    )
+        frame = pd.DataFrame(rows)
+        for name in ("events", "n"):
+            if name in frame:
+                frame[name] = frame[name].astype("Int64")
+        return frame
+
+    def _check_outcome(self, outcome: str) -> None:
+        known = set(self.vocabulary.outcomes) if self.vocabulary is not None else set()
+        if not known:
+            known = {row.outcome for study in self.studies.values() for row in study.contrasts}
+        if outcome not in known:
+            raise UsageError(
+                f"outcome {outcome} is not known{did_you_mean(outcome, known)}; accepted: {listed(sorted(known), 40)}"
+            )
+
+    def _keep_cohorts_apart(self, rows: list[Candidate]) -> None:
+        """Of studies that may share patients the one with the most patients is used; the rest say so."""
+        taken: dict[tuple[str, ...], Candidate] = {}
+        used = [row for row in rows if row["used"]]
+        used.sort(key=lambda row: (-(row["n_treatment"] or 0) - (row["n_comparator"] or 0), row["study"]))
+        for row in used:
+            key = tuple(str(row[name]) for name in KEY_FIELDS)
+            # records that share a control arm share its patients: the pair of records is a tag of its own
+            pair = tuple(sorted((row["study"], row["shares"]))) if row.get("shares") else ()
+            for tag in [*self.studies[row["study"]].cohorts, *([" and ".join(pair)] if pair else [])]:
+                other = taken.setdefault((tag, *key), row)
+                if other["study"] != row["study"]:
+                    row.update(used=False, why_not=f"may share patients with {other['study']} ({tag}), which has more")
+                    break
+
+
+def _key(key: Mapping[str, Any] | None) -> dict[str, tuple[Any, ...]]:
+    admitted = {}
+    for name, value in (key or {}).items():
+        if name not in KEY_FIELDS:
+            raise UsageError(
+                f"key: {name} is not a part of a key{did_you_mean(name, KEY_FIELDS)}; accepted: {', '.join(KEY_FIELDS)}"
+            )
+        admitted[name] = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    return admitted
+
+
+def _select(rows: list[Candidate], wishes: Sequence[Mapping[str, Any]], outcome: str) -> None:
+    """Mark the row that each study, pair of arms and key contributes, and say of the others what was taken instead."""
+    groups: dict[tuple[Any, ...], list[Candidate]] = {}
+    for row in rows:
+        group = (row["study"], row["arm_treatment"], row["arm_comparator"], *(row[name] for name in KEY_FIELDS))
+        groups.setdefault(group, []).append(row)
+    for (study, treatment, comparator, *_), members in groups.items():
+        _printed_before_derived(members)
+        eligible = [row for row in members if row["why_not"] is None]
+        if not eligible:
+            continue
+        where = f"{study}, {outcome}, {treatment} against {comparator}"
+        chosen, reason = choose(eligible, wishes, describe=describe, where=where)
+        for row in eligible:
+            if row is chosen:
+                row["used"] = True
+                row["how"] = f"{row['how']} ({reason})"
+            else:
+                row["why_not"] = reason if chosen is None else f"passed over for {chosen['path']} by {reason}"
+
+
+def _printed_before_derived(members: list[Candidate]) -> None:
+    """A ratio derived from medians or a test does not stand beside one that the paper prints for the same set."""
+    printed = {row["set"]: row["path"] for row in members if row["estimate"] is not None}
+    for row in members:
+        if row["estimate"] is None and row["measure"] == "HR" and row["effect"] is not None and row["set"] in printed:
+            reason = f"derived, where {printed[row['set']]} prints a ratio for the same set"
+            row["why_not"] = f"{row['why_not']}; {reason}" if row["why_not"] else reason
+
+
+def describe(row: Mapping[str, Any]) -> str:
+    """A candidate in one line: where it stands and what sets it apart."""
+    parts = [f"set {row['set']} ({row['method']})"]
+    parts += [
+        f"{name} {row[name]}"
+        for name in ("model", "exposure", "analysis", "cutoff", "assessor", "assessment")
+        if row[name] is not None
+    ]
+    figures = f"{row['measure']} {row['estimate']}" if row["estimate"] is not None else row["how"]
+    return f"{row['path']}: {figures}; {', '.join(parts)}; {row['source']}"
+
+
+def _text(printed: Any) -> str | None:
+    return None if printed is None else str(printed)
+
+
+def load_evidence(
+    path: str | PathLike[str],
+    *,
+    cache: bool = True,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evidence:
+    """Load the records of a project.
+
+    Parameters
+    ----------
+    path : path
+        A project, its evidence folder, a folder of records, or one record.
+    cache : bool
+        Use and fill .metasyn/cache/ in the project's root.
+    workers : int or None
+        Processes that parse what is not cached; by default one per core where there is much to parse.
+    progress : callable or None
+        Called with the number of files done and of all.
+
+    Returns
+    -------
+    Evidence
+
+    Raises
+    ------
+    EvidenceError
+        If any file does not load; carries every problem at once.
+    UsageError
+        If the path is no such folder.
+    """
+    return Evidence(load_records(find_layout(Path(path)), cache=cache, workers=workers, progress=progress))
+
+
+__all__ += ["SelectionError"]

@@ -1,0 +1,109 @@
+"""Which of a study's estimates is taken: an ordered list of wishes, and an error where it does not decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from metasyn.errors import SelectionError, UsageError
+
+# DESIGN: randomised first, then what balances by design, then models; the last entry takes what is left
+DEFAULT_PREFERENCE: tuple[dict[str, str], ...] = (
+    {"method": "rct"},
+    {"method": "psm", "model": "univariable"},
+    {"method": "psm"},
+    {"method": "iptw"},
+    {"model": "multivariable"},
+    {"method": "none"},
+)
+WISHES = ("method", "model", "exposure", "set", "analysis", "cutoff", "assessor", "assessment", "measure")
+
+Candidate = dict[str, Any]
+
+
+def check_preference(prefer: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse wishes about what candidates do not have.
+
+    Raises
+    ------
+    UsageError
+        Names the wish and those that exist.
+    """
+    for wish in prefer:
+        for name in wish:
+            if name not in WISHES:
+                raise UsageError(f"prefer: {name} is not something to prefer by; accepted: {', '.join(WISHES)}")
+
+
+def _fits(candidate: Candidate, wish: Mapping[str, Any]) -> bool:
+    for name, wanted in wish.items():
+        if name == "cutoff" and wanted in ("latest", "first"):
+            continue
+        allowed = wanted if isinstance(wanted, (list, tuple)) else [wanted]
+        if candidate[name] not in allowed:
+            return False
+    return True
+
+
+def _by_cutoff(candidates: list[Candidate], wish: Mapping[str, Any]) -> list[Candidate]:
+    """The latest (or first) cutoff, where every candidate's is known."""
+    which = wish.get("cutoff")
+    if which not in ("latest", "first") or len(candidates) < 2:
+        return candidates
+    for field in ("cutoff_date", "follow_up"):
+        times = [candidate[field] for candidate in candidates]
+        if all(time is not None for time in times):
+            best = max(times) if which == "latest" else min(times)
+            return [candidate for candidate in candidates if candidate[field] == best]
+    return candidates
+
+
+def _best_response(candidates: list[Candidate]) -> list[Candidate]:
+    """Best response before an unnamed assessment, and that before any other."""
+    rank = {"best": 0, None: 1}
+    lowest = min(rank.get(candidate["assessment"], 2) for candidate in candidates)
+    return [candidate for candidate in candidates if rank.get(candidate["assessment"], 2) == lowest]
+
+
+def choose(
+    candidates: list[Candidate],
+    prefer: Sequence[Mapping[str, Any]],
+    *,
+    describe: Callable[[Candidate], str],
+    where: str,
+) -> tuple[Candidate | None, str]:
+    """The candidate that the first fitting wish picks.
+
+    Parameters
+    ----------
+    candidates : list
+        Eligible candidates of one study.
+    prefer : sequence of mappings
+        Wishes in order.
+    describe : callable
+        Names a candidate in the error.
+    where : str
+        What the choice is for.
+
+    Returns
+    -------
+    (candidate or None, reason)
+        None where no wish fits any.
+
+    Raises
+    ------
+    SelectionError
+        If a wish fits several: names them.
+    """
+    for number, wish in enumerate(prefer, 1):
+        fitting = _by_cutoff([candidate for candidate in candidates if _fits(candidate, wish)], wish)
+        if len(fitting) > 1:
+            fitting = _best_response(fitting)
+        if len(fitting) == 1:
+            return fitting[0], f"wish {number}: " + ", ".join(f"{name} {value}" for name, value in wish.items())
+        if fitting:
+            raise SelectionError(
+                f"{where}: wish {number} of prefer ({', '.join(f'{k}: {v}' for k, v in wish.items())}) leaves {len(fitting)} estimates; "
+                "make it say which:\n" + "\n".join(f"  - {describe(candidate)}" for candidate in fitting)
+            )
+    return None, "no wish of prefer fits"

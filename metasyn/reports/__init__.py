@@ -1,0 +1,17 @@
+"""Reports: a question, its analysis, and the folder that is built from it."""
+
+from metasyn.reports.analyse import OutcomeResult, Stratum, analyse
+from metasyn.reports.question import Question, load_question
+from metasyn.reports.report_folder import Built, build, definitions, verify
+
+__all__ = [
+    "Built",
+    "OutcomeResult",
+    "Question",
+    "Stratum",
+    "analyse",
+    "build",
+    "definitions",
+    "load_question",
+    "verify",
+]

@@ -1,0 +1,212 @@
+"""From a question and the evidence to results: strata, pools, headlines, and what was left out and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from metasyn.errors import SelectionError
+from metasyn.evidence import Comparison, Evidence
+from metasyn.evidence.eligibility import KEY_FIELDS
+from metasyn.pooling import PooledEstimate, pool
+from metasyn.reports.question import Question
+
+RANDOMISED = frozenset({"rct"})
+PREDICTION_PRINTED_FROM = 3  # studies
+PREDICTION_DRAWN_FROM = 5
+SMALL_BODY = 5  # below: several intervals stand side by side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stratum:
+    """Studies that may be pooled: one key, one kind of design.
+
+    Attributes
+    ----------
+    key : dict
+        disease, line, biomarker, time_origin; None where the stratum spans several by assumption.
+    body : str
+        randomised, non-randomised, or all designs.
+    rows : DataFrame
+        The effects used, one row per study.
+    headline : PooledEstimate or None
+        The result to quote; None for one study.
+    headline_why : str
+        Which interval it is and why.
+    alternatives : tuple of PooledEstimate
+        Other intervals, where the body is small or the headline was replaced.
+    """
+
+    key: dict[str, Any]
+    body: str
+    rows: pd.DataFrame
+    headline: PooledEstimate | None
+    headline_why: str
+    alternatives: tuple[PooledEstimate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeResult:
+    """One comparison and outcome: its strata, and every figure that was not used with the reason."""
+
+    comparison: str
+    add: str
+    outcome: str
+    label: str
+    better: str | None
+    measure: str
+    strata: tuple[Stratum, ...]
+    candidates: pd.DataFrame
+
+    @property
+    def left_out(self) -> pd.DataFrame:
+        """Candidates that are not used."""
+        return self.candidates[~self.candidates["used"].astype(bool)]
+
+
+def analyse(question: Question, evidence: Evidence) -> tuple[OutcomeResult, ...]:
+    """Answer a question: one result per comparison and outcome, in the order of the definition.
+
+    Raises
+    ------
+    SelectionError
+        If the preference leaves several estimates of one study.
+    """
+    return tuple(
+        _outcome(question, evidence, Comparison(asked.name, asked.add), outcome)
+        for asked in question.comparisons
+        for outcome in question.outcomes
+    )
+
+
+def _outcome(question: Question, evidence: Evidence, comparison: Comparison, outcome: str) -> OutcomeResult:
+    candidates = evidence.candidates(
+        outcome=outcome,
+        prefer=question.prefer,
+        comparison=comparison,
+        key=question.key.admitted(),
+        admit_secondary=question.admit_secondary,
+    )
+    used = candidates[candidates["used"].astype(bool)]
+    vocabulary = evidence.vocabulary
+    word = vocabulary.outcomes.get(outcome) if vocabulary is not None else None
+    measure = "HR" if word is None or word.kind == "time-to-event" else "RR"
+    return OutcomeResult(
+        comparison=comparison.name,
+        add=comparison.add,
+        outcome=outcome,
+        label=word.label if word is not None else outcome,
+        better=word.better if word is not None else None,
+        measure=measure,
+        strata=_strata(question, used, measure),
+        candidates=candidates,
+    )
+
+
+def _strata(question: Question, used: pd.DataFrame, measure: str) -> tuple[Stratum, ...]:
+    if used.empty:
+        return ()
+    frame = used.copy()
+    frame["body"] = (
+        "all designs"
+        if question.combine_designs
+        else ["randomised" if design in RANDOMISED else "non-randomised" for design in frame["design"]]
+    )
+    by = [name for name in KEY_FIELDS if name not in question.assume_exchangeable]
+    frame["_key"] = [tuple(_plain(row[name]) for name in by) for _, row in frame.iterrows()]
+    strata = []
+    # randomised before the rest, then by key; studies by year and name
+    order = {"randomised": 0, "all designs": 0, "non-randomised": 1}
+    groups: list[Any] = sorted(_groups(frame), key=lambda group: (order[group[0][0]], *map(str, group[0][1])))
+    for (body, values), rows in groups:
+        twice = sorted(set(rows.loc[rows["study"].duplicated(), "study"]))
+        if twice:
+            pairs = "\n".join(
+                f"  - {row['study']}: {row['arm_treatment']} against {row['arm_comparator']}"
+                for _, row in rows.iterrows()
+                if row["study"] in twice
+            )
+            raise SelectionError(
+                f"{', '.join(twice)} would enter one pool twice with the same patients; ask for a narrower comparison:\n{pairs}"
+            )
+        key = dict.fromkeys(KEY_FIELDS) | dict(zip(by, values, strict=True))
+        rows = (
+            rows.drop(columns=["body", "_key"])
+            .sort_values(["year", "name", "arm_treatment"], kind="stable")
+            .reset_index(drop=True)
+        )
+        headline, why, alternatives = _headline(question, rows, measure)
+        strata.append(
+            Stratum(key=key, body=body, rows=rows, headline=headline, headline_why=why, alternatives=alternatives)
+        )
+    return tuple(strata)
+
+
+def _groups(frame: pd.DataFrame) -> Any:
+    return frame.groupby(["body", "_key"], sort=False)
+
+
+def _plain(value: Any) -> Any:
+    return None if value is None or (isinstance(value, float) and value != value) else value
+
+
+def _headline(
+    question: Question, rows: pd.DataFrame, measure: str
+) -> tuple[PooledEstimate | None, str, tuple[PooledEstimate, ...]]:
+    """The interval to quote: Hartung-Knapp, unless it would claim more than the common-effect interval does."""
+    k = len(rows)
+    if k < 2:
+        return None, "one study: nothing is pooled", ()
+
+    def made(tau2: str, ci: str, prediction: str | None = None) -> PooledEstimate:
+        return pool(
+            rows["effect"],
+            rows["se"],
+            tau2=tau2,
+            ci=ci,
+            level=question.model.level,
+            prediction=prediction,
+            labels=list(rows["name"]),
+            measure=measure,
+        )
+
+    asked = made(question.model.tau2, question.model.ci)
+    small = (
+        tuple(made(question.model.tau2, ci) for ci in ("HK", "HK_adhoc", "z"))
+        if k < SMALL_BODY and asked.tau2_method != "EE"
+        else ()
+    )
+    if question.model.ci != "HK" or question.model.tau2 == "EE":
+        return asked, f"{_ci_name(asked)}, as the definition asks", small
+    if k == 2:
+        wald = made(question.model.tau2, "z", "V")
+        return (
+            wald,
+            "Wald interval with random effects; with 2 studies a Hartung-Knapp interval has 1 degree of freedom and is no headline",
+            small,
+        )
+    common = made("EE", "z")
+    narrower = asked.ci_high - asked.ci_low < common.ci_high - common.ci_low
+    if not narrower and asked.tau2 > 0:
+        return asked, "Hartung-Knapp interval", small
+    cause = "tau2 is 0" if asked.tau2 == 0 else "the Hartung-Knapp interval is narrower than the common-effect one"
+    if narrower:
+        wald = made(question.model.tau2, "z", "V")
+        # at tau2 = 0 this is the common-effect interval; above 0 it is wider, and never narrower than either
+        return wald, f"Wald interval, since {cause}: the wider of the two is shown", small or (asked, wald)
+    return (
+        asked,
+        f"Hartung-Knapp interval: {cause}, and the wider of it and the common-effect interval is shown",
+        small or (asked, made(question.model.tau2, "z")),
+    )
+
+
+def _ci_name(pooled: PooledEstimate) -> str:
+    return {
+        "z": "Wald interval",
+        "t": "Wald interval with t",
+        "HK": "Hartung-Knapp interval",
+        "HK_adhoc": "ad hoc Hartung-Knapp interval",
+    }[pooled.ci_method]

@@ -1,0 +1,71 @@
+"""The methods of a report in words, with the references they rest on."""
+
+from __future__ import annotations
+
+from metasyn.reports.question import Question
+
+TAU2_WORDS = {
+    "EE": "a common-effect model",
+    "DL": "a random-effects model with the DerSimonian-Laird estimate of τ²",
+    "PM": "a random-effects model with the Paule-Mandel estimate of τ²",
+    "ML": "a random-effects model with τ² by maximum likelihood",
+    "REML": "a random-effects model with τ² by restricted maximum likelihood (Viechtbauer 2005)",
+}
+
+REFERENCES = (
+    "Altman DG, Bland JM. How to obtain the confidence interval from a P value. BMJ 2011;343:d2090.",
+    "Brown NJL, Heathers JAJ. The GRIM test. Social Psychological and Personality Science 2017;8:363-9.",
+    "Higgins JPT, Thompson SG. Quantifying heterogeneity in a meta-analysis. Statistics in Medicine 2002;21:1539-58.",
+    "Higgins JPT, Thompson SG, Spiegelhalter DJ. A re-evaluation of random-effects meta-analysis. J R Stat Soc A 2009;172:137-59.",
+    "Knapp G, Hartung J. Improved tests for a random effects meta-regression with a single covariate. Statistics in Medicine 2003;22:2693-710.",
+    "Parmar MKB, Torri V, Stewart L. Extracting summary statistics to perform meta-analyses of the published literature for survival endpoints. Statistics in Medicine 1998;17:2815-34.",
+    "Sterne JAC, et al. ROBINS-I: a tool for assessing risk of bias in non-randomised studies of interventions. BMJ 2016;355:i4919.",
+    "Sterne JAC, et al. RoB 2: a revised tool for assessing risk of bias in randomised trials. BMJ 2019;366:l4898.",
+    "Tierney JF, Stewart LA, Ghersi D, Burdett S, Sydes MR. Practical methods for incorporating summary time-to-event data into meta-analysis. Trials 2007;8:16.",
+    "Viechtbauer W. Bias and efficiency of meta-analytic variance estimators in the random-effects model. J Educ Behav Stat 2005;30:261-93.",
+    "Viechtbauer W. Confidence intervals for the amount of heterogeneity in meta-analysis. Statistics in Medicine 2007;26:37-52.",
+)
+
+
+def methods(question: Question) -> list[str]:
+    """Paragraphs that say what was done."""
+    level = f"{question.model.level:.0%}"
+    wishes = "; ".join(", ".join(f"{name} {_value(value)}" for name, value in wish.items()) for wish in question.prefer)
+    return [
+        "Figures were typed from the publications as printed and are pooled on the log scale. A hazard ratio's standard error comes from its printed "
+        "confidence interval; without one, from the exact p value of its own test, or from the events. Where no hazard ratio is printed, from the log-rank "
+        "O-E and its variance, from an exact log-rank p value with events and direction, or from the ratio of medians with events (Parmar 1998; Tierney 2007). "
+        "A p value of another test is not used for a standard error, a bound such as p < 0.001 only bounds it, and what the figures do not identify gets no number.",
+        "Risk ratios come from events and patients per arm. Where only a percentage is printed, the count is taken if it fits a whole number of the patients "
+        "(the GRIM idea, Brown and Heathers 2017); if none fits, the row is left out.",
+        f"One estimate per study enters. It is the first that one of these wishes singles out, in order: {wishes}. Others are listed with the reason.",
+        "Not eligible for a pool, and listed: models that condition on variables measured after baseline; exposures that begin after time zero with neither "
+        "landmark nor time-dependent analysis; comparisons inside an arm; subgroups and interactions; subdistribution or cause-specific hazard ratios among hazard "
+        "ratios; records at critical risk of bias; pooled records beside their components"
+        + ("." if question.admit_secondary else "; figures seen only in secondary sources.")
+        + (
+            " Figures seen only in secondary sources are admitted here, and marked so in the table of studies."
+            if question.admit_secondary
+            else ""
+        ),
+        "Studies are pooled only within one disease, line of treatment, biomarker stratum and time origin, and randomised studies apart from others"
+        + (", except that this definition combines designs." if question.combine_designs else "."),
+        f"Pools use {TAU2_WORDS[question.model.tau2]}, and {level} confidence intervals by {_interval(question.model.ci)}. "
+        "Where the Hartung-Knapp interval is narrower than the common-effect interval, or τ² is 0, the wider of the two is shown and the text says so; "
+        "with two studies it is not used as a headline; with fewer than five studies several intervals stand side by side. "
+        "τ² has its Q-profile interval (Viechtbauer 2007); I² follows from τ² (Higgins and Thompson 2002). "
+        "Prediction intervals use t with k - 1 degrees of freedom; they are printed from 3 studies and drawn from 5.",
+    ]
+
+
+def _value(value: object) -> str:
+    return " or ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+
+
+def _interval(code: str) -> str:
+    return {
+        "HK": "the Hartung-Knapp method (Knapp and Hartung 2003)",
+        "HK_adhoc": "the Hartung-Knapp method with its variance never below Wald's (Knapp and Hartung 2003)",
+        "z": "Wald's method",
+        "t": "Wald's method with t quantiles",
+    }[code]

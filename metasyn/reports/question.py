@@ -1,0 +1,188 @@
+"""A report definition: one question, as a guideline author writes it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from metasyn.errors import EvidenceError, Problem
+from metasyn.evidence import KEY_FIELDS
+from metasyn.evidence.preference import DEFAULT_PREFERENCE, WISHES
+from metasyn.records.fields import Flag, Level, Model, Text, refuse
+from metasyn.records.validation import Loc, did_you_mean, listed, problem_at, validate
+from metasyn.records.vocabulary import Vocabulary
+from metasyn.records.yaml_reader import Document, read_document
+
+
+def _one_or_more(value: Any) -> Any:
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+Words = Annotated[
+    list[Text],
+    BeforeValidator(_one_or_more),
+    WithJsonSchema(
+        {"anyOf": [{"type": ["string", "number"]}, {"type": "array", "items": {"type": ["string", "number"]}}]}
+    ),
+]
+
+
+class Key(Model):
+    """Which populations the question is about; a field that is absent admits every value."""
+
+    disease: Words | None = None
+    line: Words | None = None
+    biomarker: Words | None = None
+    time_origin: Words | None = None
+
+    def admitted(self) -> dict[str, list[Any]]:
+        """Admitted values per field, as `Evidence.candidates` takes them."""
+        found: dict[str, list[Any]] = {}
+        for name in KEY_FIELDS:
+            values = getattr(self, name)
+            if values is not None:
+                found[name] = (
+                    [int(value) for value in values]
+                    if name == "line"
+                    else [None if v == "unselected" else v for v in values]
+                )
+        return found
+
+
+class ComparisonAsked(Model):
+    """What is added to what both arms get."""
+
+    name: Text
+    add: Text
+    """A treatment or class of the vocabulary."""
+
+
+class PoolingModel(Model):
+    """How effects are pooled."""
+
+    tau2: Literal["EE", "DL", "PM", "ML", "REML"] = "REML"
+    ci: Literal["z", "t", "HK", "HK_adhoc"] = "HK"
+    level: Level = 0.95
+
+
+def _wish(value: Any) -> Any:
+    if not isinstance(value, dict) or not value:
+        raise refuse(f"is not a wish ({value}); accepted: a mapping such as {{method: psm, model: univariable}}")
+    for name in value:
+        if name not in WISHES:
+            raise refuse(
+                f"has {name}, which is nothing to prefer by{did_you_mean(name, WISHES)}; accepted: {', '.join(WISHES)}"
+            )
+    return value
+
+
+Wish = Annotated[dict[str, Any], BeforeValidator(_wish)]
+
+
+class Question(Model):
+    """One report definition (reports/<name>.yaml)."""
+
+    title: Text
+    question: Text | None = None
+    """The question in a sentence."""
+    key: Key
+    comparisons: list[ComparisonAsked] = Field(min_length=1)
+    outcomes: list[Text] = Field(min_length=1)
+    prefer: list[Wish] = [dict(wish) for wish in DEFAULT_PREFERENCE]
+    """Ordered wishes: the first that fits picks the estimate of a study; if it fits several, the build stops."""
+    model: PoolingModel = PoolingModel()
+    admit_secondary: Flag = False
+    """Whether figures seen only in secondary sources enter the pools."""
+    combine_designs: Flag = False
+    """Pool randomised and non-randomised studies together."""
+    assume_exchangeable: list[Literal["disease", "line", "biomarker", "time_origin"]] = []
+    """Parts of the key over which effects are pooled all the same."""
+    assume_exchangeable_because: Text | None = None
+    """The reason, printed above the result."""
+    commentary: list[Text] = []
+    """What the author wants the reader to know before the results."""
+    subgroups: list[Text] = []
+    sensitivity: list[Text] = []
+    survival: dict[str, Any] | None = None
+    network: dict[str, Any] | None = None
+    certainty: dict[str, Any] | None = None
+    alerts: list[dict[str, Any]] = []
+
+    def not_built(self) -> list[str]:
+        """Sections that the definition asks for and this version does not make."""
+        return [
+            name
+            for name in ("subgroups", "sensitivity", "survival", "network", "certainty", "alerts")
+            if getattr(self, name)
+        ]
+
+
+def load_question(path: Path, file: str, vocabulary: Vocabulary | None) -> Question:
+    """Read a report definition.
+
+    Raises
+    ------
+    EvidenceError
+        Carries every problem of the file.
+    """
+    document = read_document(path.read_bytes(), file)
+    problems = [problem for problem in document.problems if problem.severity == "error"]
+    question = None
+    if document.data is not None:
+        question, complaints = validate(Question, document, file)
+        problems += complaints
+    if question is not None:
+        problems += _references(question, document, file, vocabulary)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", path.stem):
+        problems.append(
+            Problem(
+                file=file,
+                line=1,
+                column=1,
+                path="",
+                check="id",
+                severity="error",
+                message=f"the file's name is not an id ({path.stem}); accepted: small letters, digits, - and .",
+            )
+        )
+    if question is None or problems:
+        raise EvidenceError(problems)
+    return question
+
+
+def _references(question: Question, document: Document, file: str, vocabulary: Vocabulary | None) -> list[Problem]:
+    found: list[tuple[Loc, str]] = []
+    if question.assume_exchangeable and question.assume_exchangeable_because is None:
+        found.append(
+            (
+                ("assume_exchangeable",),
+                "has no reason; accepted: assume_exchangeable_because: a sentence that the report prints",
+            )
+        )
+    for index, value in enumerate(question.key.line or []):
+        if not value.isdigit():
+            found.append((("key", "line", index), f"is not a line of treatment ({value}); accepted: 1, 2, …"))
+    if vocabulary is not None:
+        for field, words in (
+            ("disease", vocabulary.diseases),
+            ("biomarker", {**vocabulary.biomarkers, "unselected": None}),
+        ):
+            for index, value in enumerate(getattr(question.key, field) or []):
+                if value not in words:
+                    found.append((("key", field, index), _unknown(value, words)))
+        for index, outcome in enumerate(question.outcomes):
+            if outcome not in vocabulary.outcomes:
+                found.append((("outcomes", index), _unknown(outcome, vocabulary.outcomes)))
+        for index, comparison in enumerate(question.comparisons):
+            if comparison.add not in vocabulary.treatments:
+                found.append((("comparisons", index, "add"), _unknown(comparison.add, vocabulary.treatments)))
+    return [problem_at(document, file, loc, message, check="unknown-word") for loc, message in found]
+
+
+def _unknown(word: str, words: Any) -> str:
+    return (
+        f"is not a word of evidence/vocabulary.yaml ({word}){did_you_mean(word, words)}; accepted: {listed(words, 20)}"
+    )

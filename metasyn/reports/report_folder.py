@@ -1,0 +1,213 @@
+"""From a report definition to a folder: results, tables, figures, the page, what changed, and a manifest of it all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from metasyn._version import __version__
+from metasyn.errors import UsageError
+from metasyn.evidence import COLUMNS, Evidence
+from metasyn.records.layout import Layout
+from metasyn.records.validation import did_you_mean, listed
+from metasyn.reports.analyse import OutcomeResult, analyse
+from metasyn.reports.exchange import locked, recover, replace_folder
+from metasyn.reports.history import changes, estimates, last_edition, record
+from metasyn.reports.numbers import csv_text, json_text
+from metasyn.reports.question import Question, load_question
+from metasyn.reports.results import results, row_values
+
+MANIFEST = "manifest.json"
+LIBRARIES = ("numpy", "scipy", "pandas", "matplotlib", "pydantic", "PyYAML", "jinja2")
+POOL_COLUMNS = (
+    "comparison",
+    "outcome",
+    "measure",
+    "disease",
+    "line",
+    "biomarker",
+    "time_origin",
+    "body",
+    "k",
+    "estimate",
+    "se",
+    "ci_low",
+    "ci_high",
+    "p_value",
+    "tau2",
+    "tau2_low",
+    "tau2_high",
+    "i2",
+    "q",
+    "q_p_value",
+    "pi_low",
+    "pi_high",
+    "tau2_method",
+    "ci_method",
+    "why",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """One report as built."""
+
+    name: str
+    folder: Path
+    results: tuple[OutcomeResult, ...]
+    recorded: bool  # whether an edition was appended to the history
+
+
+def definitions(root: Path, names: list[str] | None = None) -> list[Path]:
+    """The report definitions of a project: all, or those named.
+
+    Raises
+    ------
+    UsageError
+        If there is none, or a name is not one.
+    """
+    folder = root / "reports"
+    found = {path.stem: path for path in sorted(folder.glob("*.yaml"))} if folder.is_dir() else {}
+    if not found:
+        raise UsageError(f"no report definitions in {folder}; a report is one file reports/<name>.yaml")
+    for name in names or []:
+        if name not in found:
+            raise UsageError(f"no report named {name}{did_you_mean(name, found)}; there are: {listed(found, 40)}")
+    return [found[name] for name in names] if names else list(found.values())
+
+
+def build(path: Path, evidence: Evidence, layout: Layout, *, record_edition: bool = False) -> Built:
+    """Build one report into reports/build/<name>/, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The definition.
+    evidence : Evidence
+        The records.
+    layout : Layout
+        The project.
+    record_edition : bool
+        Append an edition to reports/history/<name>.jsonl where anything changed.
+
+    Returns
+    -------
+    Built
+
+    Raises
+    ------
+    EvidenceError
+        If the definition does not load.
+    SelectionError
+        If its preference leaves several estimates of one study.
+    """
+    name, file = path.stem, layout.name(path)
+    question = load_question(path, file, evidence.vocabulary)
+    answered = analyse(question, evidence)
+    content = results(question, name, answered)
+    history = layout.root / "reports" / "history" / f"{name}.jsonl"
+    now = estimates(content)
+    inputs = {**evidence.records.hashes, file: hashlib.sha256(path.read_bytes()).hexdigest()}
+    files = _files(question, evidence, answered, content)
+    files["changes.md"] = changes(last_edition(history), now).encode()
+    files[MANIFEST] = json_text(_manifest(files, inputs)).encode()
+    target = layout.root / "reports" / "build" / name
+    with locked(target):
+        recover(target)
+        new = target.with_name(f".{name}.new-{os.getpid()}")
+        for relative, raw in files.items():
+            place = new / relative
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(raw)
+        replace_folder(new, target)
+        recorded = record(history, now, inputs) if record_edition else False
+    return Built(name, target, answered, recorded)
+
+
+def _files(
+    question: Question, evidence: Evidence, answered: tuple[OutcomeResult, ...], content: dict[str, Any]
+) -> dict[str, bytes]:
+    from metasyn.plots import figure_bytes  # heavy, and only for builds
+    from metasyn.reports.figures import left_out_forest, results_forest
+    from metasyn.reports.render import anchor, page
+
+    files: dict[str, bytes] = {"results.json": json_text(content).encode()}
+    svgs: dict[str, bytes] = {}
+    for result in answered:
+        drawings: list[tuple[str, Callable[[OutcomeResult, float], Any]]] = [
+            (anchor(result), results_forest),
+            (f"{anchor(result)}-not-used", left_out_forest),
+        ]
+        for name, draw in drawings:
+            figure = draw(result, question.model.level)
+            if figure is not None:
+                svgs[name] = figure_bytes(figure, "svg", title=f"{result.label}: {result.comparison}")
+                files[f"figures/{name}.svg"] = svgs[name]
+                files[f"figures/{name}.png"] = figure_bytes(figure, "png")
+        rows = [row_values(row) for _, row in result.candidates.iterrows()]
+        files[f"tables/{anchor(result)}-candidates.csv"] = csv_text(rows, COLUMNS).encode()
+    files["tables/pools.csv"] = csv_text(_pool_rows(content), POOL_COLUMNS).encode()
+    files["index.html"] = page(question, evidence, answered, svgs).encode()
+    return files
+
+
+def _pool_rows(content: dict[str, Any]) -> list[dict[str, Any]]:
+    rows = []
+    for result in content["results"]:
+        for stratum in result["strata"]:
+            pooled = stratum["headline"] or {}
+            ends = pooled.get("tau2_ci", [None, None])
+            rows.append(
+                {
+                    **{name: result[name] for name in ("comparison", "outcome", "measure")},
+                    **stratum["key"],
+                    **pooled,
+                    "body": stratum["body"],
+                    "k": stratum["k"],
+                    "tau2_low": ends[0],
+                    "tau2_high": ends[1],
+                    "why": stratum["headline_why"],
+                }
+            )
+    return rows
+
+
+def _manifest(files: dict[str, bytes], inputs: dict[str, str]) -> dict[str, Any]:
+    """What a report consists of and what it was made from: no host, path, user or clock."""
+    return {
+        "schema_version": "1.0.0",
+        "files": {name: hashlib.sha256(raw).hexdigest() for name, raw in files.items()},
+        "inputs": inputs,
+        "seed": 0,
+        "versions": {
+            "metasyn": __version__,
+            "python": ".".join(platform.python_version_tuple()[:2]),
+            **{name: metadata.version(name) for name in LIBRARIES},
+        },
+    }
+
+
+def verify(folder: Path) -> list[str]:
+    """What is wrong with a built report: files that are missing, changed, or not in its manifest; empty if it is whole."""
+    manifest_path = folder / MANIFEST
+    if not manifest_path.is_file():
+        return [f"{folder.name}: there is no {MANIFEST}; build it first"]
+    listed_files: dict[str, str] = json.loads(manifest_path.read_text(encoding="utf-8"))["files"]
+    problems = []
+    for name, digest in listed_files.items():
+        path = folder / name
+        if not path.is_file():
+            problems.append(f"{folder.name}: {name} is missing")
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            problems.append(f"{folder.name}: {name} is not the file that was built")
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
+    return problems + [
+        f"{folder.name}: {name} does not belong to the report" for name in sorted(present - set(listed_files))
+    ]

@@ -1,0 +1,1 @@
+"""Files of a new project, as `metasyn init` writes them."""
