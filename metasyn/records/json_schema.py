@@ -38,16 +38,11 @@ def _accept_bare_scalars(node: Any) -> None:
     if isinstance(node, dict):
         if node.get("type") == "string" and "pattern" not in node and "enum" not in node and "const" not in node:
             node["type"] = ["string", "number", "boolean"]
-        if isinstance(node.get("const"), str) and node["const"].isdigit():
-            node["const"] = int(node["const"])
+        words = [node["const"]] if "const" in node else node.get("enum", [])
+        if words and all(isinstance(word, str) and word.isdigit() for word in words):
+            node.pop("const", None)
             node.pop("type", None)
-        if isinstance(node.get("enum"), list) and all(
-            isinstance(item, str) and item.isdigit() for item in node["enum"]
-        ):
-            node["enum"] = [int(item) for item in node["enum"]]
-            node.pop("type", None)
-            if isinstance(node.get("default"), str):
-                node["default"] = int(node["default"])
+            node["enum"] = [*map(int, words), *words]
         for value in node.values():
             _accept_bare_scalars(value)
     elif isinstance(node, list):

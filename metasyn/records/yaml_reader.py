@@ -237,6 +237,12 @@ class _Builder:
             if event.anchor or event.tag is not None:
                 self._refuse_extras(event, line, column)
             value = event.value
+            if event.style in (">", "|") and not value.strip():
+                self._refuse(
+                    line,
+                    column,
+                    'begins a block of text with nothing in it; accepted: a value; one that begins with > goes in quotes, ">3"',
+                )
             return (None if value in _NULLS and event.implicit[0] else value), Places(line, column)
         if isinstance(event, yaml.AliasEvent):
             self._refuse(
