@@ -39,6 +39,12 @@ DiseaseOption = Annotated[
     list[str] | None, typer.Option("--disease", help="Admit this disease (may be given several times).")
 ]
 LineOption = Annotated[list[int] | None, typer.Option("--line", help="Admit this line of treatment.")]
+PreferOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--prefer", help="A wish, such as method=rct,cutoff=updated; several in order. By default those of the docs."
+    ),
+]
 HERE = Path()
 
 
@@ -140,13 +146,23 @@ def schema(
     sys.stdout.write(schema_text(name))
 
 
-def _question_arguments(add: str | None, disease: list[str] | None, line: list[int] | None) -> dict[str, Any]:
+def _question_arguments(
+    add: str | None, disease: list[str] | None, line: list[int] | None, prefer: list[str] | None
+) -> dict[str, Any]:
     key: dict[str, Any] = {}
     if disease:
         key["disease"] = disease
     if line:
         key["line"] = line
-    return {"comparison": add, "key": key}
+    return {"comparison": add, "key": key, "prefer": [_wish(text) for text in prefer] if prefer else None}
+
+
+def _wish(text: str) -> dict[str, str]:
+    """method=rct,cutoff=updated as a wish."""
+    parts = [part.partition("=") for part in text.split(",")]
+    if not all(name.strip() and value.strip() for name, _, value in parts):
+        raise UsageError(f"--prefer {text} is not a wish; accepted: method=rct,analysis=itt,cutoff=updated")
+    return {name.strip(): value.strip() for name, _, value in parts}
 
 
 @app.command()
@@ -156,6 +172,7 @@ def effects(
     measure: MeasureOption = None,
     disease: DiseaseOption = None,
     line: LineOption = None,
+    prefer: PreferOption = None,
     every: Annotated[bool, typer.Option("--all", help="Also the figures that are not used, with the reason.")] = False,
     json: JsonOption = False,
     csv: CsvOption = False,
@@ -166,7 +183,12 @@ def effects(
     from metasyn.evidence import COLUMNS
 
     evidence = _evidence(_layout(project))
-    frame = evidence.candidates(outcome=outcome, measure=measure, **_question_arguments(add, disease, line))
+    frame = evidence.candidates(
+        outcome=outcome,
+        measure=measure,
+        ties="mark" if every else "error",
+        **_question_arguments(add, disease, line, prefer),
+    )
     if not every:
         frame = frame[frame["used"].astype(bool)]
     rows = frame_rows(frame, COLUMNS)
@@ -226,6 +248,7 @@ def pool(
     measure: MeasureOption = None,
     disease: DiseaseOption = None,
     line: LineOption = None,
+    prefer: PreferOption = None,
     tau2: Annotated[str, typer.Option(help="EE, DL, PM, ML or REML.")] = "REML",
     ci: Annotated[str, typer.Option(help="z, t, HK or HK_adhoc.")] = "HK",
     level: Annotated[float, typer.Option(help="Coverage, a fraction.")] = 0.95,
@@ -236,7 +259,7 @@ def pool(
     from metasyn.cli.pooling import print_pools
 
     frame = _evidence(_layout(project)).effects(
-        outcome=outcome, measure=measure, **_question_arguments(add, disease, line)
+        outcome=outcome, measure=measure, **_question_arguments(add, disease, line, prefer)
     )
     print_pools(frame, outcome, tau2=tau2, ci=ci, level=level, json=json)
 

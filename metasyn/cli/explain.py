@@ -58,7 +58,7 @@ def _frames(
     evidence: Evidence, layout: Layout, outcome: str, *, add: str | None, report: str | None
 ) -> list[pd.DataFrame]:
     if report is None:
-        return [evidence.candidates(outcome=outcome, comparison=add)]
+        return [evidence.candidates(outcome=outcome, comparison=add, ties="mark")]
     from metasyn.reports import definitions, load_question
 
     path = definitions(layout.root, [report])[0]
@@ -70,6 +70,7 @@ def _frames(
             comparison=Comparison(asked.name, asked.add),
             key=question.key.admitted(),
             admit_secondary=question.admit_secondary,
+            ties="mark",
         )
         for asked in question.comparisons
     ]

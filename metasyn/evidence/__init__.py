@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -54,6 +54,7 @@ class Evidence:
         key: Mapping[str, Any] | None = None,
         admit_secondary: bool = True,
         designs: Sequence[str] = (),
+        ties: Literal["error", "mark"] = "error",
     ) -> pd.DataFrame:
         """Every figure that bears on an outcome, one row each.
 
@@ -73,6 +74,8 @@ class Evidence:
             Whether figures seen only in secondary sources may be used.
         designs : sequence of str
             Admitted designs; empty admits all.
+        ties : str
+            What to do where a wish fits several estimates of one study: `error`, or `mark` them and use none.
 
         Returns
         -------
@@ -85,7 +88,7 @@ class Evidence:
         UsageError
             For an unknown outcome, key field or wish.
         SelectionError
-            If a wish fits several estimates of one study: names them.
+            If a wish fits several estimates of one study and `ties` is `error`: names them.
         """
         self._check_outcome(outcome)
         wishes = list(DEFAULT_PREFERENCE if prefer is None else prefer)
@@ -94,7 +97,7 @@ class Evidence:
             comparison = Comparison(f"{comparison} added", comparison)
         rules = Rules(key=_key(key), admit_secondary=admit_secondary, measure=measure, designs=tuple(designs))
         rows = build_candidates(self.records, outcome, comparison, rules)
-        _select(rows, wishes, outcome)
+        _select(rows, wishes, outcome, mark_ties=ties == "mark")
         self._keep_cohorts_apart(rows)
         frame = pd.DataFrame([{name: row[name] for name in COLUMNS} for row in rows], columns=list(COLUMNS))
         for name in ("effect", "se", "se_low", "se_high", "level", "follow_up"):
@@ -269,7 +272,9 @@ def _key(key: Mapping[str, Any] | None) -> dict[str, tuple[Any, ...]]:
     return admitted
 
 
-def _select(rows: list[Candidate], wishes: Sequence[Mapping[str, Any]], outcome: str) -> None:
+def _select(
+    rows: list[Candidate], wishes: Sequence[Mapping[str, Any]], outcome: str, *, mark_ties: bool = False
+) -> None:
     """Mark the row that each study, pair of arms and key contributes, and say of the others what was taken instead."""
     groups: dict[tuple[Any, ...], list[Candidate]] = {}
     for row in rows:
@@ -281,7 +286,12 @@ def _select(rows: list[Candidate], wishes: Sequence[Mapping[str, Any]], outcome:
         if not eligible:
             continue
         where = f"{study}, {outcome}, {treatment} against {comparator}"
-        chosen, reason = choose(eligible, wishes, describe=describe, where=where)
+        try:
+            chosen, reason = choose(eligible, wishes, describe=describe, where=where)
+        except SelectionError:
+            if not mark_ties:
+                raise
+            chosen, reason = None, "the preference does not decide between the eligible estimates"
         for row in eligible:
             if row is chosen:
                 row["used"] = True
