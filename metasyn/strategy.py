@@ -1,7 +1,7 @@
 """The grammar of treatment strategies: what was given, in which order, with what.
 
 `>` sequential, `+` concurrent, `{A: 58%, B: 42%}` a mixed arm (`?` where shares are unsaid), `A?` optional,
-attributes in brackets (`TRT[60 Gy/30]`), phases may be named (`consolidation: TRT`). No I/O here.
+attributes in brackets (`A[5 mg]`), phases may be named (`first: A`). No I/O here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _OPEN, _CLOSE = "{[(", "}])"
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """One treatment: `TRT[60 Gy/30]?`."""
+    """One treatment: `A[5 mg]?`."""
 
     name: str
     attributes: str | None = None

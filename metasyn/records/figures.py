@@ -211,7 +211,7 @@ class AdverseEvent(Row):
     """Patients at risk of the event, where they differ from the set's."""
     percent: Open | None = None
     structural_zero: Flag = False
-    """The event cannot occur in this arm (radiation pneumonitis without radiotherapy)."""
+    """The event cannot occur in this arm, because what causes it was not given."""
     cutoff: Text | None = None
 
 

@@ -87,13 +87,13 @@ def _special_start(text: str, _problem: str, at_mark: bool) -> tuple[str, str] |
 
 
 def _colon_in_block(text: str, problem: str, _at_mark: bool) -> tuple[str, str] | None:
-    """`title: Induction: then radiation` on a line of its own."""
+    """`title: First: a study` on a line of its own."""
     match = re.fullmatch(rf"(\s*(?:- )?{_KEY}): ([^\s\"'{{\[].*: .*)", text)
     return _colon(text, match[2]) if match is not None and "mapping values" in problem else None
 
 
 def _colon_in_flow(text: str, problem: str, at_mark: bool) -> tuple[str, str] | None:
-    """`{title: Induction: then radiation}`."""
+    """`{title: First: a study}`."""
     if not at_mark or ("mapping values" not in problem and "expected ',' or" not in problem):
         return None
     match = re.search(r"(?<![\w\"'])[A-Za-z_]\w*: ([^\"'{}\[\],:]+: [^\"'{}\[\],]*)", text)
