@@ -35,7 +35,7 @@ class Evidence:
         self.records = records
 
     @property
-    def studies(self) -> dict[str, Study]:
+    def studies(self) -> Mapping[str, Study]:
         """Study id to record."""
         return self.records.studies
 

@@ -7,11 +7,12 @@ import hashlib
 import json
 import os
 import tempfile
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from metasyn._version import __version__
+from metasyn.errors import Problem
 
 
 @lru_cache(maxsize=1)
@@ -22,6 +23,22 @@ def _schema_fingerprint() -> str:
     for name in sorted([*folder.glob("*.py"), folder.parent / "strategy.py"]):
         digest.update(name.read_bytes())
     return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record whose structure is sound.
+
+    Attributes
+    ----------
+    data : bytes
+        Its data as JSON, every scalar still its text.
+    findings : tuple of Problem
+        Notes and plausibility findings, with their places.
+    """
+
+    data: bytes
+    findings: tuple[Problem, ...]
 
 
 class Cache:
@@ -47,23 +64,24 @@ class Cache:
         """Whether there is an entry."""
         return self.folder is not None and (self.folder / key[:2] / f"{key}.json").is_file()
 
-    def get(self, key: str) -> Any | None:
-        """The data of a record, every scalar still its text, or None."""
+    def get(self, key: str) -> Entry | None:
+        """What is known of a record, or None."""
         if self.folder is None:
             return None
         try:
-            return json.loads((self.folder / key[:2] / f"{key}.json").read_bytes())
-        except (OSError, ValueError):
+            head, _, data = (self.folder / key[:2] / f"{key}.json").read_bytes().partition(b"\n")
+            return Entry(data, tuple(Problem(**finding) for finding in json.loads(head)))
+        except (OSError, ValueError, TypeError):
             return None
 
-    def put(self, key: str, data: Any) -> None:
-        """Keep the data of a record; a folder that cannot be written is passed over."""
+    def put(self, key: str, entry: Entry) -> None:
+        """Keep what is known of a record; a folder that cannot be written is passed over."""
         if self.folder is None:
             return
         folder = self.folder / key[:2]
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=folder)
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump(data, stream, ensure_ascii=False, separators=(",", ":"))
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(json.dumps([asdict(finding) for finding in entry.findings]).encode() + b"\n" + entry.data)
             Path(temporary).replace(folder / f"{key}.json")

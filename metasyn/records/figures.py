@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from metasyn.records.fields import (
     Bound,
@@ -80,7 +80,9 @@ class ModelDescription(Model):
     """The model that gave an estimate."""
 
     kind: ModelKind
-    covariates: list[Annotated[Covariate, BeforeValidator(_covariate, json_schema_input_type=str | Covariate)]] = []
+    covariates: tuple[
+        Annotated[Covariate, BeforeValidator(_covariate, json_schema_input_type=str | Covariate)], ...
+    ] = ()
     note: Text | None = None
 
 
@@ -96,11 +98,11 @@ class Row(Model):
 
     source: Text
     """Where it stands, such as "main: Table 2"; the word before the colon is a key of `reports`."""
-    inferred: list[Text] = []
+    inferred: tuple[Text, ...] = ()
     """Fields of this row that the paper leaves unsaid."""
     seen: Seen | None = None
     note: Text | None = None
-    also_printed: list[Elsewhere] = []
+    also_printed: tuple[Elsewhere, ...] = ()
 
 
 class Contrast(Row):
@@ -125,9 +127,9 @@ class Contrast(Row):
     subgroup: Subgroup | None = None
     cutoff: Text | None = None
     assessor: Text | None = None
-    events: dict[str, Count] = {}
+    events: dict[str, Count] = Field(default_factory=dict)
     """Events per arm; `all` for both together."""
-    n: dict[str, Count] = {}
+    n: dict[str, Count] = Field(default_factory=dict)
     """Patients per arm in this analysis, where they differ from the set's."""
     favours: Text | None = None
     """The arm that did better, where only a p value is printed."""
@@ -168,8 +170,8 @@ class Survival(Row):
     median_ci: Interval | None = None
     level: Level = 0.95
     events: Count | None = None
-    rates: list[Rate] = []
-    at_risk: list[AtRisk] = []
+    rates: tuple[Rate, ...] = ()
+    at_risk: tuple[AtRisk, ...] = ()
     curve: Text | None = None
     """A CSV file in evidence/curves."""
     subgroup: Subgroup | None = None
@@ -273,4 +275,4 @@ class Reported(Row):
     treatment: Text | None = None
     comparator: Text | None = None
     set: Text | None = None
-    inputs: dict[str, Text] = {}
+    inputs: dict[str, Text] = Field(default_factory=dict)

@@ -51,7 +51,8 @@ def _shape(annotation: Any) -> type | None:
     """Whether values are dicts, lists, or neither."""
     for part in (annotation, *getattr(annotation, "__args__", ())):
         origin = getattr(part, "__origin__", None)
-        if origin in (dict, list):
-            found: type = origin
-            return found
+        if origin is dict:
+            return dict
+        if origin in (list, tuple):
+            return list
     return None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from metasyn.errors import EvidenceError, Problem
-from metasyn.records.cache import Cache
+from metasyn.records.cache import Cache, Entry
 from metasyn.records.layout import Layout
 from metasyn.records.lenient import construct_leniently
 from metasyn.records.plausibility import as_problems, check_plausibility
@@ -20,6 +20,32 @@ from metasyn.records.vocabulary import Vocabulary
 from metasyn.records.yaml_reader import read_document
 
 PARALLEL_FROM = 48  # files: below, starting workers costs more than it saves
+Parsed = tuple[Entry | None, tuple[Problem, ...]]  # a sound record, or the problems that stand against it
+
+
+class Studies(Mapping[str, Study]):
+    """Records by id, each built from its data when it is first asked for, and kept.
+
+    What lies behind was found sound when it was read, or comes from the cache and is validated again here.
+    """
+
+    def __init__(self, data: Mapping[str, bytes]) -> None:
+        self._data = dict(sorted(data.items()))
+        self._built: dict[str, Study] = {}
+
+    def __getitem__(self, id: str) -> Study:
+        if id not in self._built:
+            self._built[id] = Study.model_validate(json.loads(self._data[id]))
+        return self._built[id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._data
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +54,8 @@ class Records:
 
     Attributes
     ----------
-    studies : dict
-        Study id to record, sorted by id.
+    studies : Mapping
+        Study id to record, in order of id.
     vocabulary : Vocabulary or None
         The project's words.
     files : dict
@@ -40,7 +66,7 @@ class Records:
         Plausibility findings (accepted ones too) and notes; structural problems never get this far.
     """
 
-    studies: dict[str, Study]
+    studies: Mapping[str, Study]
     vocabulary: Vocabulary | None
     files: dict[str, str]
     hashes: dict[str, str]
@@ -97,32 +123,42 @@ def read_records(
     files = layout.files()
     if not files:
         problems.append(_no_records(layout))
-    fresh = _parse_missing(layout, files, store, vocabulary, workers)
-    studies: dict[str, Study] = {}
+    data: dict[str, bytes] = {}
     names: dict[str, str] = {}
     findings: list[Problem] = []
-    for done, path in enumerate(files, 1):
+    missing: list[tuple[Path, str]] = []
+    done = 0
+
+    def take(name: str, path: Path, entry: Entry) -> None:
+        data[path.stem], names[path.stem] = entry.data, name
+        findings.extend(entry.findings)
+
+    for path in files:
         name, raw = layout.name(path), path.read_bytes()
         hashes[name] = hashlib.sha256(raw).hexdigest()
-        data = None if name in fresh else store.get(store.key(raw, name))
-        if data is None:
-            data, notes = fresh[name] if name in fresh else _parse(raw, name, layout.curves, vocabulary)
-            (findings if data is not None else problems).extend(notes)
-        if data is not None:
-            study = Study.model_validate(data)
-            studies[study.id], names[study.id] = study, name
-            implausible = check_plausibility(study)
-            if implausible:
-                findings += as_problems(study, implausible, read_document(raw, name), name)
-            if raw.startswith(b"\xef\xbb\xbf") and name not in fresh:
-                findings += [note for note in read_document(raw, name).problems if note not in findings]
+        entry = store.get(store.key(raw, name))
+        if entry is None:
+            missing.append((path, name))
+            continue
+        take(name, path, entry)
+        done += 1
+    for (path, name), (entry, errors) in zip(
+        missing, _parse_all(missing, layout, vocabulary, store, workers), strict=True
+    ):
+        problems.extend(errors)
+        if entry is not None:
+            take(name, path, entry)
+        done += 1
         if progress is not None:
             progress(done, len(files))
-    order = sorted(studies)
-    return (
-        Records({key: studies[key] for key in order}, vocabulary, {key: names[key] for key in order}, hashes, findings),
-        problems,
-    )
+    files_in_order = dict(sorted(names.items()))
+    return Records(
+        Studies(data),
+        vocabulary,
+        files_in_order,
+        dict(sorted(hashes.items())),
+        sorted(findings, key=lambda found: (found.file, found.line, found.column)),
+    ), problems
 
 
 def _no_records(layout: Layout) -> Problem:
@@ -155,48 +191,41 @@ def _read_vocabulary(
     return vocabulary, raw
 
 
-def _parse(
-    raw: bytes, name: str, curves: Path | None, vocabulary: Vocabulary | None
-) -> tuple[Any | None, list[Problem]]:
-    """Data of a sound record with its notes, or None with its errors."""
+def _parse(raw: bytes, name: str, curves: Path | None, vocabulary: Vocabulary | None) -> Parsed:
+    """A sound record with its notes and findings, or None with its errors."""
     document = read_document(raw, name)
     problems = list(document.problems)
-    if document.data is not None:
-        study, complaints = validate(Study, document, name)
-        problems += complaints
-        if study is None:
-            study = construct_leniently(Study, document.data)
-        said = {(problem.path, problem.line) for problem in complaints}
-        found = check_structure(study, document, name, vocabulary=vocabulary, curves=curves)
-        problems += [problem for problem in found if (problem.path, problem.line) not in said]
-    if any(problem.severity == "error" for problem in problems):
-        return None, problems
-    return document.data, problems
+    if document.data is None:
+        return None, tuple(problems)
+    study, complaints = validate(Study, document, name)
+    readable = study if study is not None else construct_leniently(Study, document.data)
+    said = {(problem.path, problem.line) for problem in complaints}
+    found = check_structure(readable, document, name, vocabulary=vocabulary, curves=curves)
+    problems += [*complaints, *(problem for problem in found if (problem.path, problem.line) not in said)]
+    if study is None or any(problem.severity == "error" for problem in problems):
+        return None, tuple(problems)
+    findings = as_problems(study, check_plausibility(study), document, name)
+    data = json.dumps(document.data, ensure_ascii=False, separators=(",", ":")).encode()
+    return Entry(data, (*problems, *findings)), ()
 
 
-def _parse_file(
-    path: Path, name: str, curves: Path | None, vocabulary: Vocabulary | None, store: Cache
-) -> tuple[str, tuple[Any | None, list[Problem]]]:
+def _parse_file(path: Path, name: str, curves: Path | None, vocabulary: Vocabulary | None, store: Cache) -> Parsed:
     raw = path.read_bytes()
-    data, problems = _parse(raw, name, curves, vocabulary)
-    if data is not None:
-        store.put(store.key(raw, name), data)
-    return name, (data, problems)
+    entry, problems = _parse(raw, name, curves, vocabulary)
+    if entry is not None:
+        store.put(store.key(raw, name), entry)
+    return entry, problems
 
 
-def _parse_missing(
-    layout: Layout, files: list[Path], store: Cache, vocabulary: Vocabulary | None, workers: int | None
-) -> dict[str, tuple[Any | None, list[Problem]]]:
-    """Parse every file without a cache entry, in parallel where there are many."""
-    missing = [
-        (path, layout.name(path))
-        for path in files
-        if store.folder is None or not store.has(store.key(path.read_bytes(), layout.name(path)))
-    ]
+def _parse_all(
+    missing: list[tuple[Path, str]], layout: Layout, vocabulary: Vocabulary | None, store: Cache, workers: int | None
+) -> Iterator[Parsed]:
+    """Parse files in their order, in parallel where there are many."""
     if workers == 1 or len(missing) < PARALLEL_FROM:
-        return dict(_parse_file(path, name, layout.curves, vocabulary, store) for path, name in missing)
+        for path, name in missing:
+            yield _parse_file(path, name, layout.curves, vocabulary, store)
+        return
     from joblib import Parallel, delayed  # heavy, and only worth it here
 
     jobs = (delayed(_parse_file)(path, name, layout.curves, vocabulary, store) for path, name in missing)
-    parallel = Parallel(n_jobs=workers or -1, batch_size="auto")
-    return dict(parallel(jobs))
+    yield from Parallel(n_jobs=workers or -1, batch_size="auto", return_as="generator")(jobs)

@@ -76,17 +76,17 @@ def _references(study: Study) -> Iterator[Finding]:
                 yield ("sets", name, "n", arm_name), "arm", _unknown("an arm", arm_name, arms_and_all, "arms")
     for loc, row in rows(study):
         for field in ("treatment", "comparator", "favours", "arm", "within_arm"):
-            value = getattr(row, field, None)
+            value = row.__dict__.get(field)
             allowed = arms_and_all if field in ("arm", "within_arm") else list(arms)
             if value is not None and value not in allowed:
                 yield (*loc, field), "arm", _unknown("an arm", value, allowed, "arms")
         for field in ("events", "n", "arms"):
-            value = getattr(row, field, None)
+            value = row.__dict__.get(field)
             if isinstance(value, dict):
                 for arm_name in value:
                     if arm_name not in arms_and_all:
                         yield (*loc, field, arm_name), "arm", _unknown("an arm", arm_name, arms_and_all, "arms")
-        set_name, cutoff = getattr(row, "set", None), getattr(row, "cutoff", None)
+        set_name, cutoff = row.__dict__.get("set"), row.__dict__.get("cutoff")
         if set_name is not None and set_name not in sets:
             yield (*loc, "set"), "set", _unknown("a set", set_name, sets, "sets")
         if cutoff is not None and cutoff not in cutoffs:
@@ -127,7 +127,7 @@ def _inferred(study: Study) -> Iterator[Finding]:
         fields = [
             name for name in type(item).model_fields if name not in ("inferred", "note", "source", "also_printed")
         ]
-        for index, name in enumerate(getattr(item, "inferred", [])):
+        for index, name in enumerate(item.__dict__.get("inferred", ())):
             if name.split(".")[0] not in fields:
                 yield (
                     (*loc, "inferred", index),
@@ -241,12 +241,12 @@ def _words(study: Study, vocabulary: Vocabulary) -> Iterator[Finding]:
     terms = {*vocabulary.adverse_event_terms, "any"}
     categories = {word.category for word in vocabulary.outcomes.values() if word.category} | {"CR", "PR", "SD", "PD"}
     for loc, row in rows(study):
-        outcome, term = getattr(row, "outcome", None), getattr(row, "term", None) or getattr(row, "adverse_event", None)
-        category = getattr(row, "category", None)
+        outcome, term = row.__dict__.get("outcome"), row.__dict__.get("term") or row.__dict__.get("adverse_event")
+        category = row.__dict__.get("category")
         if outcome is not None and outcome not in vocabulary.outcomes:
             yield (*loc, "outcome"), "unknown-word", _unknown("an outcome", outcome, vocabulary.outcomes, where)
         if term is not None and term not in terms:
-            field = "term" if getattr(row, "term", None) else "adverse_event"
+            field = "term" if row.__dict__.get("term") else "adverse_event"
             yield (*loc, field), "unknown-word", _unknown("an adverse-event term", term, sorted(terms), where)
         if category is not None and category not in categories:
             yield (

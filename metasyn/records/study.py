@@ -43,7 +43,7 @@ class Publication(Model):
     label: Text | None = None
     """What the report calls it, where title and authors were not seen."""
     title: Text | None = None
-    authors: list[Text] = []
+    authors: tuple[Text, ...] = ()
     journal: Text | None = None
     year: Count | None = None
     doi: Doi | None = None
@@ -66,11 +66,11 @@ class Design(Model):
     country: Text | list[Text] | None = None
     enrolment: tuple[Date, Date] | None = None
     """First and last date of enrolment."""
-    components: list[Slug] = []
+    components: tuple[Slug, ...] = ()
     """For a pooled analysis: the studies whose patients it pools."""
-    inferred: list[Text] = []
+    inferred: tuple[Text, ...] = ()
     note: Text | None = None
-    also_printed: list[Elsewhere] = []
+    also_printed: tuple[Elsewhere, ...] = ()
 
 
 class PopulationKey(Model):
@@ -94,7 +94,7 @@ class Population(Model):
     n: Count | None = None
     n_screened: Count | None = None
     eligibility: Text | None = None
-    inferred: list[Text] = []
+    inferred: tuple[Text, ...] = ()
     note: Text | None = None
 
 
@@ -108,7 +108,7 @@ class Cutoff(Model):
     follow_up_method: Text | None = None
     label: Text | None = None
     source: Text | None = None
-    inferred: list[Text] = []
+    inferred: tuple[Text, ...] = ()
     note: Text | None = None
 
 
@@ -123,7 +123,7 @@ class Arm(Model):
     """The arm that this one is a part of."""
     partition: Text | None = None
     """What divides that arm: sequence, cycles, dose, drug."""
-    inferred: list[Text] = []
+    inferred: tuple[Text, ...] = ()
     note: Text | None = None
 
 
@@ -131,7 +131,7 @@ class AnalysisSet(Model):
     """The patients of an analysis, and how the groups were made alike."""
 
     method: SetMethod
-    n: dict[str, Count] = {}
+    n: dict[str, Count] = Field(default_factory=dict)
     """Patients per arm; `all` for both together."""
     analysis: Literal["itt", "modified-itt", "as-treated", "per-protocol", "safety", "evaluable"] | None = None
     time_origin: TimeOrigin | None = None
@@ -143,9 +143,9 @@ class AnalysisSet(Model):
     """Where the set is a stratum with another disease, line or biomarker than the study."""
     label: Text | None = None
     source: Text | None = None
-    inferred: list[Text] = []
+    inferred: tuple[Text, ...] = ()
     note: Text | None = None
-    also_printed: list[Elsewhere] = []
+    also_printed: tuple[Elsewhere, ...] = ()
 
 
 class Accepted(Model):
@@ -171,7 +171,7 @@ class RiskOfBias(Model):
     outcome: Text | None = None
     overall: Text
     why: Text | None = None
-    domains: dict[str, Judgement] = {}
+    domains: dict[str, Judgement] = Field(default_factory=dict)
 
 
 class Extraction(Model):
@@ -195,22 +195,22 @@ class Study(Model):
     reports: dict[str, Publication] = Field(min_length=1)
     registration: Text | list[Text] | None = None
     design: Design
-    cohorts: list[Slug] = []
+    cohorts: tuple[Slug, ...] = ()
     """Studies that share a tag may share patients: never pooled as independent."""
     population: Population
-    cutoffs: dict[str, Cutoff] = {}
+    cutoffs: dict[str, Cutoff] = Field(default_factory=dict)
     time_unit: Literal["days", "weeks", "months", "years"]
     arms: dict[str, Arm] = Field(min_length=1)
     sets: dict[str, AnalysisSet] = Field(min_length=1)
-    contrasts: list[Contrast] = []
-    survival: list[Survival] = []
-    responses: list[Response] = []
-    adverse_events: list[AdverseEvent] = []
-    prognostic: list[Prognostic] = []
-    baseline: list[Baseline] = []
-    reported: list[Reported] = []
-    accepted: list[Accepted] = []
+    contrasts: tuple[Contrast, ...] = ()
+    survival: tuple[Survival, ...] = ()
+    responses: tuple[Response, ...] = ()
+    adverse_events: tuple[AdverseEvent, ...] = ()
+    prognostic: tuple[Prognostic, ...] = ()
+    baseline: tuple[Baseline, ...] = ()
+    reported: tuple[Reported, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
     risk_of_bias: RiskOfBias | None = None
     extraction: Extraction
-    notes: list[Text] = []
+    notes: tuple[Text, ...] = ()
     """Contradictions and cautions that no single row carries."""

@@ -140,6 +140,11 @@ def _problem(model: type[BaseModel], document: Document, file: str, detail: Erro
             f"is not a known word ({shown}){did_you_mean(str(value), expected)}; accepted: {', '.join(expected)}",
             check="unknown-word",
         )
+    if kind == "string_type":
+        advice = "; one that begins with [ or { goes in quotes" if isinstance(value, (dict, list)) else ""
+        return problem_at(document, file, loc, f"is {kind_of(value)}; accepted: a text{advice}", check="type")
+    if kind == "string_too_short":
+        return problem_at(document, file, loc, "is empty; accepted: a text", check="value")
     if kind == "too_short":
         return problem_at(document, file, loc, "is empty; accepted: at least one entry", check="value")
     return problem_at(document, file, loc, f"{detail['msg']} ({kind_of(value)})", check="value")

@@ -6,7 +6,8 @@ Aliases, anchors, tags, duplicate keys, several documents, nesting over 50 and f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from metasyn.records.yaml_faults import diagnose
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 50
 _NULLS = frozenset({"", "null", "Null", "NULL", "~"})
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
 Place = tuple[int, int]  # line and column, both 1-based
 
@@ -132,21 +135,24 @@ def _decode(raw: bytes, report: Any) -> str | None:
             check="encoding",
         )
         return None
-    for number, line_text in enumerate(text.split("\n"), 1):
-        for column, character in enumerate(line_text, 1):
-            if not character.isprintable() and character not in "\t\r\u00a0\u2009\u202f\u3000\ufeff\u200b":
-                report(
-                    number,
-                    column,
-                    f"holds a control character (U+{ord(character):04X}); accepted: printable text",
-                    check="encoding",
-                )
-                return None
+    control = _CONTROL.search(text)
+    if control is not None:
+        line = text.count("\n", 0, control.start()) + 1
+        column = control.start() - (text.rfind("\n", 0, control.start()) + 1) + 1
+        report(
+            line,
+            column,
+            f"holds a control character (U+{ord(control[0]):04X}); accepted: printable text",
+            check="encoding",
+        )
+        return None
     return text.replace("\r\n", "\n")
 
 
 def _without_tabs(text: str, report: Any) -> str:
     """Report every line that is indented with a tab, and give it the indentation that its neighbour above suggests."""
+    if "\t" not in text:
+        return text
     lines = text.split("\n")
     above = ""
     for number, line in enumerate(lines, 1):
@@ -199,13 +205,13 @@ class _Builder:
         self.refusals: list[tuple[int, int, str]] = []
 
     def build(self, text: str) -> tuple[Any, Places]:
-        events = iter(yaml.parse(text, Loader=yaml.CLoader))
-        for event in events:
-            if isinstance(event, yaml.DocumentStartEvent):
-                break
-        built = self._node(next(events), events, 1)
-        for event in events:
-            if isinstance(event, yaml.DocumentStartEvent):
+        next_event: Callable[[], Any] = yaml.CLoader(text).get_event
+        while type(event := next_event()) is not yaml.DocumentStartEvent:
+            if event is None:
+                return None, Places(1, 1)
+        built = self._node(next_event(), next_event, 1)
+        while (event := next_event()) is not None:
+            if type(event) is yaml.DocumentStartEvent:
                 mark: Any = event.start_mark
                 self._refuse(
                     mark.line + 1, mark.column + 1, "begins a second document (---); accepted: one record per file"
@@ -230,10 +236,10 @@ class _Builder:
                 f"has a tag ({event.tag}); accepted: plain values without !; a text that begins with ! goes in quotes",
             )
 
-    def _node(self, event: Any, events: Iterator[Any], depth: int) -> tuple[Any, Places]:
+    def _node(self, event: Any, next_event: Callable[[], Any], depth: int) -> tuple[Any, Places]:
         mark = event.start_mark
         line, column = mark.line + 1, mark.column + 1
-        if isinstance(event, yaml.ScalarEvent):
+        if type(event) is yaml.ScalarEvent:
             if event.anchor or event.tag is not None:
                 self._refuse_extras(event, line, column)
             value = event.value
@@ -255,26 +261,26 @@ class _Builder:
             self._refuse_extras(event, line, column)
         if depth > MAX_DEPTH:
             raise _TooDeepError(line, column)
-        if isinstance(event, yaml.SequenceStartEvent):
-            return self._sequence(events, depth, line, column)
-        return self._mapping(events, depth, line, column)
+        if type(event) is yaml.SequenceStartEvent:
+            return self._sequence(next_event, depth, line, column)
+        return self._mapping(next_event, depth, line, column)
 
-    def _sequence(self, events: Iterator[Any], depth: int, line: int, column: int) -> tuple[Any, Places]:
+    def _sequence(self, next_event: Callable[[], Any], depth: int, line: int, column: int) -> tuple[Any, Places]:
         data: list[Any] = []
         items: list[Places] = []
-        while not isinstance(event := next(events), yaml.SequenceEndEvent):
-            value, places = self._node(event, events, depth + 1)
+        while type(event := next_event()) is not yaml.SequenceEndEvent:
+            value, places = self._node(event, next_event, depth + 1)
             data.append(value)
             items.append(places)
         return data, Places(line, column, items=items)
 
-    def _mapping(self, events: Iterator[Any], depth: int, line: int, column: int) -> tuple[Any, Places]:
+    def _mapping(self, next_event: Callable[[], Any], depth: int, line: int, column: int) -> tuple[Any, Places]:
         data: dict[str, Any] = {}
         values: dict[str, Places] = {}
         keys: dict[str, Place] = {}
-        while not isinstance(event := next(events), yaml.MappingEndEvent):
-            key, key_places = self._node(event, events, depth + 1)
-            value, places = self._node(next(events), events, depth + 1)
+        while type(event := next_event()) is not yaml.MappingEndEvent:
+            key, key_places = self._node(event, next_event, depth + 1)
+            value, places = self._node(next_event(), next_event, depth + 1)
             place = (key_places.line, key_places.column)
             if isinstance(key, (dict, list)) or key is None:
                 self._refuse(*place, "is not a field name; accepted: a word before the colon")

@@ -154,14 +154,27 @@ def test_bad_options_are_refused(options, message):
         pool(EFFECT, SE, **options)
 
 
-def test_prediction_interval_covers_a_new_effect_as_often_as_it_says():
-    # the true coverage of t(k-1) intervals is a little below nominal with k = 10 and moderate tau2
-    rng = np.random.default_rng(1)
-    inside = 0
-    runs = 400
+@pytest.mark.slow
+def test_coverage_over_4000_simulated_pools_of_eight_studies():
+    """Hartung-Knapp stays near its level where Wald's normal interval falls short, and the ad hoc floor never covers less.
+
+    8 studies, se uniform on 0.1 to 0.4, tau 0.25; with 4,000 runs the Monte Carlo error of a coverage of 0.95 is 0.0034.
+    Prediction intervals of so few studies are known to cover less than they say (Partlett and Riley 2017).
+    """
+    rng = np.random.default_rng(20260101)
+    runs = 4000
+    inside = dict.fromkeys(("HK", "HK_adhoc", "z"), 0)
+    predicted = 0
     for _ in range(runs):
-        se = rng.uniform(0.1, 0.3, 10)
-        true = rng.normal(0.2, 0.3, 11)
-        pooled = pool(rng.normal(true[:10], se), se)
-        inside += pooled.pi_low <= true[10] <= pooled.pi_high
-    assert 0.90 <= inside / runs <= 0.98
+        se = rng.uniform(0.1, 0.4, 8)
+        true = rng.normal(0.2, 0.25, 9)
+        effect = rng.normal(true[:8], se)
+        for ci in inside:
+            pooled = pool(effect, se, ci=ci)
+            inside[ci] += pooled.ci_low <= 0.2 <= pooled.ci_high
+        predicted += pooled.pi_low <= true[8] <= pooled.pi_high
+    coverage = {ci: count / runs for ci, count in inside.items()}
+    assert 0.925 <= coverage["HK"] <= 0.965
+    assert coverage["HK"] <= coverage["HK_adhoc"] <= 0.975
+    assert 0.87 <= coverage["z"] < coverage["HK"] - 0.01
+    assert 0.78 <= predicted / runs <= 0.96
