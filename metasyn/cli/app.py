@@ -12,8 +12,9 @@ from metasyn._version import __version__
 from metasyn.errors import MetasynError, UsageError
 
 if TYPE_CHECKING:
+    from metasyn.errors import Problem
     from metasyn.evidence import Evidence
-    from metasyn.records import Layout
+    from metasyn.records import Layout, Records
 
 app = typer.Typer(
     name="metasyn",
@@ -107,6 +108,7 @@ def check(
     layout = find_layout(path if path is not None else find_project(HERE))
     with progress("records") as report:
         records, problems = read_records(layout, progress=report)
+    problems += _definition_problems(layout, records)
     findings = sorted([*problems, *records.findings], key=lambda p: (p.file, p.line, p.column, p.path))
     if json:
         fields = ("file", "line", "column", "path", "check", "severity", "message", "arithmetic", "accepted")
@@ -121,6 +123,23 @@ def check(
     if not json:
         n = len(records.studies)
         print(f"{n} {'record' if n == 1 else 'records'}: nothing to correct", file=sys.stderr)
+
+
+def _definition_problems(layout: Layout, records: Records) -> list[Problem]:
+    """What stands against the report definitions, where a whole project is checked."""
+    paths = sorted((layout.root / "reports").glob("*.yaml"))
+    if layout.only is not None or layout.curves is None or not paths:
+        return []
+    from metasyn.errors import EvidenceError
+    from metasyn.reports import load_question
+
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            load_question(path, layout.name(path), records.vocabulary)
+        except EvidenceError as error:
+            problems += error.problems
+    return problems
 
 
 @app.command()

@@ -163,9 +163,9 @@ def logrank_variance(
 
 
 def from_logrank(
-    *,
     o_minus_e: Numbers | None = None,
     variance: Numbers | None = None,
+    *,
     observed: tuple[float, float] | None = None,
     expected: tuple[float, float] | None = None,
     p_value: Numbers | None = None,

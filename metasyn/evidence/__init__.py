@@ -81,7 +81,7 @@ class Evidence:
         -------
         DataFrame
             Columns `COLUMNS`; effect and se on the analysis scale (NaN where the figures identify none), `used`, and
-            `why_not` for every row that is not used.
+            `why_not` for every row that is not used; `passed_over` lists the other figures of the same arms.
 
         Raises
         ------
@@ -298,6 +298,9 @@ def _select(
                 row["how"] = f"{row['how']} ({reason})"
             else:
                 row["why_not"] = reason if chosen is None else f"passed over for {chosen['path']} by {reason}"
+        if chosen is not None:
+            others = [row for row in members if row is not chosen]
+            chosen["passed_over"] = "; ".join(f"{row['path']} ({row['why_not']})" for row in others) or None
 
 
 def _printed_before_derived(members: list[Candidate]) -> None:

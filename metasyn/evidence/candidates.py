@@ -70,6 +70,7 @@ COLUMNS = (
     "reversed",
     "used",
     "why_not",
+    "passed_over",
 )
 
 Candidate = dict[str, Any]

@@ -39,7 +39,7 @@ def whole_counts(percent: Printed, n: int) -> list[int]:
 
 def count_of(study: Study, row: Response | AdverseEvent) -> Count:
     """Events and patients of a response or an adverse event."""
-    n = patients(study, row.arm, row.set, row.n)
+    n = patients(study, row.arm, row.set, row.n if row.n is not None else row.__dict__.get("denominator"))
     if isinstance(row, AdverseEvent) and row.structural_zero:
         return Count(None, n, "a structural zero: the event cannot occur in this arm")
     if n is None:

@@ -123,7 +123,7 @@ def _post_baseline(_study: Study, row: Contrast, _rules: Rules) -> str | None:
 
 def _exposure(_study: Study, row: Contrast, _rules: Rules) -> str | None:
     if row.exposure == "ever-never":
-        return "exposure begins after time zero, with neither landmark nor time-dependent analysis (immortal time)"
+        return "immortal time: exposure begins after time zero, with neither landmark nor time-dependent analysis"
     return None
 
 

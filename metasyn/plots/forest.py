@@ -216,7 +216,7 @@ class _Drawing:
 
     def _panel_height(self, block: ForestBlock) -> float:
         """Height of what is drawn in the panel: all but the lines of text below a block."""
-        return self._height(block) - 0.9 * len(block.lines) - 0.5
+        return self._height(block) - 0.9 * len(block.lines) - (0.8 if block.lines else 0.5)
 
     def _positions(self, start: float, widths: list[float]) -> list[float]:
         positions = []
@@ -229,7 +229,7 @@ class _Drawing:
         height = (
             len(block.rows) + (1 if block.title else 0) + (1.2 if block.diamond else 0) + 0.9 * len(block.lines) + 0.5
         )
-        return height + (0.6 if block.prediction else 0)
+        return height + (0.6 if block.prediction else 0) + (0.3 if block.lines else 0)
 
     def _axes(self, units: float) -> Axes:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -297,6 +297,7 @@ class _Drawing:
         if block.prediction:
             self._prediction(ax, block.prediction, y)
             y += 0.6
+        y += 0.3 if block.lines else 0.0  # keeps the null line clear of the words
         for line in block.lines:
             self._text(ax, self.left_x[0], y + 0.2, line, colour=MUTED)
             y += 0.9
@@ -382,16 +383,18 @@ class _Drawing:
                 )
 
 
+# round ratios, the roundest first
+_TICKS = (1, 0.5, 2, 0.2, 5, 0.1, 10, 0.05, 20, 0.01, 100, 0.7, 1.5, 0.3, 3, 0.8, 1.2, 0.6, 0.9, 1.1, 0.4, 2.5, 1.35)
+
+
 def _ratio_ticks(low: float, high: float) -> list[float]:
-    """Round ratios between the limits, few enough to stand apart."""
-    for choice in (
-        (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2),
-        (0.25, 0.35, 0.5, 0.7, 1, 1.4, 2, 3, 4),
-        (0.1, 0.2, 0.5, 1, 2, 5, 10),
-        (0.01, 0.1, 1, 10, 100),
-    ):
-        inside = [tick for tick in choice if low <= tick <= high]
-        if len(inside) >= 3 and low >= choice[0] * 0.8 and high <= choice[-1] * 1.3:
-            return inside
-    exponent = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [10.0**power for power in exponent if low <= 10.0**power <= high] or [1.0]
+    """Round ratios between the limits, 1 among them, that stand apart by a thirteenth of the axis."""
+    apart = math.log(high / low) / 13
+    taken: list[float] = []
+    for tick in _TICKS:
+        if low <= tick <= high and all(abs(math.log(tick / other)) >= apart for other in taken):
+            taken.append(float(tick))
+    if len(taken) >= 3:
+        return sorted(taken)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [10.0**power for power in powers if low <= 10.0**power <= high] or [1.0]

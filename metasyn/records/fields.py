@@ -172,11 +172,17 @@ def _level(value: Any) -> Any:
     return float(printed.value)
 
 
+def _per_arm(value: Any) -> Any:
+    """A bare number stands for all arms together."""
+    return {"all": value} if isinstance(value, (str, int)) else value
+
+
 _NUMBER_SCHEMA = {"anyOf": [{"type": "number"}, {"type": "string"}]}
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Slug = Annotated[str, BeforeValidator(_slug), Field(json_schema_extra={"pattern": "^[a-z0-9][a-z0-9.-]*$"})]
 Count = Annotated[int, BeforeValidator(_count), Field(json_schema_extra={"minimum": 0})]
+PerArm = Annotated[dict[str, Count], BeforeValidator(_per_arm, json_schema_input_type=dict[str, Count] | Count)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Date = Annotated[str, BeforeValidator(_date), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})]
 StrategyText = Annotated[str, BeforeValidator(_strategy_text)]
@@ -217,6 +223,7 @@ __all__ = [
     "Model",
     "Number",
     "Open",
+    "PerArm",
     "Printed",
     "Seen",
     "Slug",

@@ -16,6 +16,7 @@ from metasyn.records.fields import (
     Model,
     Number,
     Open,
+    PerArm,
     Seen,
     Slug,
     Text,
@@ -127,9 +128,9 @@ class Contrast(Row):
     subgroup: Subgroup | None = None
     cutoff: Text | None = None
     assessor: Text | None = None
-    events: dict[str, Count] = Field(default_factory=dict)
-    """Events per arm; `all` for both together."""
-    n: dict[str, Count] = Field(default_factory=dict)
+    events: PerArm = Field(default_factory=dict)
+    """Events per arm; `all`, or a bare number, for both together."""
+    n: PerArm = Field(default_factory=dict)
     """Patients per arm in this analysis, where they differ from the set's."""
     favours: Text | None = None
     """The arm that did better, where only a p value is printed."""
@@ -211,6 +212,8 @@ class AdverseEvent(Row):
     events: Count | None = None
     n: Count | None = None
     """Patients at risk of the event, where they differ from the set's."""
+    denominator: Count | None = None
+    """Another name for n."""
     percent: Open | None = None
     structural_zero: Flag = False
     """The event cannot occur in this arm, because what causes it was not given."""

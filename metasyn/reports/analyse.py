@@ -191,7 +191,7 @@ def _headline(
     narrower = asked.ci_high - asked.ci_low < common.ci_high - common.ci_low
     if not narrower and asked.tau2 > 0:
         return asked, "Hartung-Knapp interval", small
-    cause = "tau2 is 0" if asked.tau2 == 0 else "the Hartung-Knapp interval is narrower than the common-effect one"
+    cause = "τ² is 0" if asked.tau2 == 0 else "the Hartung-Knapp interval is narrower than the common-effect one"
     if narrower:
         wald = made(question.model.tau2, "z", "V")
         # at tau2 = 0 this is the common-effect interval; above 0 it is wider, and never narrower than either

@@ -35,14 +35,19 @@ def results_forest(result: OutcomeResult, level: float) -> Any:
 def left_out_forest(result: OutcomeResult, level: float) -> Any:
     """Figure of the estimates that are shown and not pooled; None where none has an effect."""
     rows = result.left_out
-    rows = rows[rows["effect"].notna() & rows["se"].notna() & (rows["measure"].isin(["HR", "sHR", "csHR", "RR"]))]
+    superseded = rows["why_not"].str.contains("derived, where")  # the printed ratio stands beside it
+    rows = rows[
+        ~superseded & rows["effect"].notna() & rows["se"].notna() & (rows["measure"].isin(["HR", "sHR", "csHR", "RR"]))
+    ]
     if rows.empty:
         return None
     z = critical_value(level, None)
     blocks: dict[str, list[ForestRow]] = {}
     for _, row in rows.iterrows():
         low, high = row["effect"] - z * row["se"], row["effect"] + z * row["se"]
-        reason = textwrap.shorten(str(row["why_not"]), 88, placeholder=" …")
+        reasons = str(row["why_not"]).split("; ")
+        more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+        reason = textwrap.shorten(reasons[0], 80, placeholder=" …") + more
         key = {name: None if pd.isna(row[name]) else row[name] for name in KEY_FIELDS}
         blocks.setdefault(key_words(key), []).append(
             ForestRow(

@@ -158,7 +158,7 @@ def _section(result: OutcomeResult, figures: Mapping[str, bytes]) -> dict[str, A
         "sentences": _sentences(result),
         "image": _image(figures[name]) if name in figures else None,
         "alt": alternative_text(result),
-        "caption": f"{measure_name(result.measure).capitalize()} with intervals; squares are proportional to weight, the diamond is the pooled result"
+        "caption": f"{measure_name(result.measure).capitalize()} with intervals, drawn from each effect and its standard error (the table below has them as printed); squares grow with weight, the diamond is the pooled result"
         + (
             ", the grey bar the prediction interval."
             if any(s.headline is not None and s.headline.k >= 5 for s in result.strata)

@@ -45,6 +45,19 @@ def test_check_prints_every_problem_and_exits_1(run, project):
     assert "2 problems in 2 files" in err
 
 
+def test_check_reads_the_report_definitions_too(run, project):
+    project.record("a-2024")
+    project.write(
+        "reports/q.yaml", "title: Q\nkey: {disease: condition-q}\ncomparisons: [{name: n, add: new}]\noutcomes: [OS]\n"
+    )
+    code, out, _ = run("check", cwd=project.root)
+    assert code == 1
+    assert out.startswith(
+        "reports/q.yaml:2:16: key.disease[0]: is not a word of evidence/vocabulary.yaml (condition-q)"
+    )
+    assert run("check", project.studies / "a-2024.yaml", cwd=project.root)[0] == 0
+
+
 def test_check_json_has_the_contracted_fields(run, project):
     project.record("b-2024", ci="[0.91, 0.54]")
     code, out, _ = run("check", "--json", cwd=project.root)

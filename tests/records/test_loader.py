@@ -60,6 +60,42 @@ def test_a_record_with_many_mistakes_gets_one_line_for_each_in_one_run(project):
     assert all("accepted: " in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("replace", "words"),
+    [
+        (("arms:\n  drug:", "arms:\n  - drug:"), "arms"),
+        (
+            ("population: {disease: condition-x, line: 1}", "population: [condition-x, 1]"),
+            "population: is a list [...]; accepted: a mapping",
+        ),
+        (
+            ("main: {title: A title, authors: [Author A], year: 2024}", "[main]"),
+            "reports: is a list [...]; accepted: a mapping",
+        ),
+        (
+            ("ci: [0.54, 0.91]", "ci: {low: 0.54, high: 0.91}"),
+            "contrasts[0].ci: is a mapping {...}; accepted: [low, high]",
+        ),
+        (("ci: [0.54, 0.91]", "ci: [0.54, 0.70, 0.91]"), "contrasts[0].ci: has 3 numbers; accepted: two"),
+        (
+            ("ci: [0.54, 0.91]", "ci: [0.54, 0.91], level: 95"),
+            "contrasts[0].level: is not a fraction between 0 and 1 (95); accepted: 0.95",
+        ),
+        (("estimate: 0.70", "estimate: <0.70"), "contrasts[0].estimate: is not a single number (<0.70)"),
+        (("estimate: 0.70", "estimate: [0.70]"), "contrasts[0].estimate: is a list [...]"),
+        (("id: a-2024", "id: A 2024"), "id: is not an id (A 2024)"),
+        (("year: 2024", "year: 2024, doi: 'https://doi.org/10.1000/x'"), "has more than the DOI"),
+        (('strategy: "standard + drug-a"', 'strategy: "standard + "'), "has nothing between two signs"),
+        (("format: 1", "format: 2"), "format: is not a known word (2); accepted: 1"),
+    ],
+)
+def test_wrong_shapes_and_values_name_what_would_be_accepted(project, replace, words):
+    project.record("a-2024", replace=replace)
+    with pytest.raises(EvidenceError) as refused:
+        load_records(find_layout(project.root))
+    assert words in str(refused.value)
+
+
 def test_problems_of_all_files_come_together(project):
     project.record("good-2024")
     project.record("bad-2024", replace=("time_unit: months", "time_unit: month"))
