@@ -104,7 +104,11 @@ def _likelihood_terms(effect: Array, variance: Array, tau2: Array, restricted: b
 
 
 def _maximum_likelihood(effect: Array, variance: Array, *, restricted: bool) -> float:
-    """The global maximum over tau2 >= 0: every sign change of the score on a grid is refined, the best is taken."""
+    """The global maximum over tau2 >= 0: every sign change of the score on a grid is refined, the best is taken.
+
+    With very unequal variances the likelihood can have a maximum at 0 and a lower one inside; scoring from a
+    starting value may stop at either.
+    """
     k = effect.size
     spread = float(np.ptp(effect)) ** 2
     if spread == 0:

@@ -73,18 +73,27 @@ def test_equal_studies_have_no_heterogeneity_and_the_common_effect_answer(tau2):
     assert_allclose([pooled.estimate, pooled.se], [common.estimate, common.se], rtol=1e-14)
 
 
-def test_likelihood_takes_the_higher_of_two_maxima():
-    # two tight clusters and one loose study: whatever the shape, no tau2 on a fine grid has a higher likelihood
-    effect, variance = np.array([0.0, 0.02, 3.0, 3.1, 1.5]), np.array([0.5, 0.01, 0.01, 0.6, 4.0])
-    pooled = pool(effect, np.sqrt(variance), tau2="ML")
+@pytest.mark.parametrize(
+    ("effect", "variance"),
+    [
+        # found by search: the log-likelihood has one maximum at tau2 = 0 and a lower one inside
+        ([0.71, 0.39, 0.34, 1.68], [1.0217, 0.0004, 0.0073, 0.1754]),
+        ([2.44, 2.04, -5.25], [0.1705, 0.0106, 4.0742]),
+        ([-0.1, 0.19, 0.19, -0.17, -0.01, 0.03], [0.0745, 0.0005, 0.0001, 0.0148, 0.6471, 0.1177]),
+    ],
+)
+def test_likelihood_takes_the_higher_of_two_maxima(effect, variance):
+    effect, variance = np.array(effect), np.array(variance)
 
     def log_likelihood(tau2):
         w = 1 / (variance + tau2)
         mean = (w * effect).sum() / w.sum()
         return 0.5 * (np.log(w).sum() - (w * (effect - mean) ** 2).sum())
 
+    pooled = pool(effect, np.sqrt(variance), tau2="ML")
     best = log_likelihood(pooled.tau2)
-    assert all(log_likelihood(tau2) <= best + 1e-12 for tau2 in np.linspace(0, 20, 5001))
+    assert all(log_likelihood(tau2) <= best + 1e-12 for tau2 in np.geomspace(1e-9, 100, 5001))
+    assert log_likelihood(0.0) <= best + 1e-12
 
 
 @pytest.mark.parametrize("ci", ["z", "t", "HK", "HK_adhoc"])
