@@ -110,14 +110,18 @@ class Strategy:
         """
         if not keep_phases:
             return frozenset(new for name in self.names() if (new := rename(name)) is not None)
-        phases = []
+        phases: list[Phase] = []
         for phase in self.phases:
             parts: dict[Treatment | Mixed, None] = {}
             for part in phase.parts:
                 for coarse in _coarsen_part(part, rename, keep_attributes):
                     parts[coarse] = None
-            if parts:
-                phases.append(replace(phase, parts=tuple(parts)))
+            ordered = sorted(parts, key=str)  # what is given together has no order
+            alone = ordered[0] if len(ordered) == 1 else None
+            if isinstance(alone, Mixed) and len(alone.options) == 1 and not alone.optional:
+                phases += alone.options[0][0].phases  # every option became the same strategy
+            elif ordered:
+                phases.append(replace(phase, parts=tuple(ordered)))
         return Strategy(tuple(phases))
 
 
@@ -130,15 +134,19 @@ def _coarsen_part(
             yield Treatment(name, part.attributes if keep_attributes else None, part.optional)
         return
     options: dict[Strategy, str] = {}
+    optional = part.optional
     for option, share in part.options:
         coarse = option.coarsen(rename, keep_attributes=keep_attributes)
         assert isinstance(coarse, Strategy)
-        options[coarse] = share if coarse not in options else "?"
+        if not coarse.phases:
+            optional = True  # some of the arm got nothing that counts
+        else:
+            options[coarse] = share if coarse not in options else "?"
     if len(options) == 1 and len(next(iter(options)).phases) == 1:
         for inner in next(iter(options)).phases[0].parts:
-            yield replace(inner, optional=inner.optional or part.optional)
+            yield replace(inner, optional=inner.optional or optional)
     elif options:
-        yield Mixed(tuple(options.items()), part.optional)
+        yield Mixed(tuple(options.items()), optional)
 
 
 def parse_strategy(text: str) -> Strategy:

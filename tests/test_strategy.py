@@ -49,15 +49,31 @@ def test_spacing_does_not_matter():
 
 
 def test_coarsening_merges_what_becomes_the_same():
-    assert str(parse_strategy("a1 + b > a2").coarsen(root)) == "top + b > top"
+    assert str(parse_strategy("a1 + b > a2").coarsen(root)) == "b + top > top"
     assert str(parse_strategy("a1 + a2 > b").coarsen(root)) == "top > b"
-    assert str(parse_strategy("{a1: 58%, a2: 42%} + b").coarsen(root)) == "top + b"
+    assert str(parse_strategy("{a1: 58%, a2: 42%} + b").coarsen(root)) == "b + top"
     assert parse_strategy("a1 > b").coarsen(root, keep_phases=False) == {"top", "b"}
+
+
+def test_what_is_given_together_has_no_order_after_coarsening():
+    assert parse_strategy("a1 + b").coarsen(root) == parse_strategy("b + a2").coarsen(root)
+
+
+def test_options_that_become_the_same_become_the_plain_strategy():
+    assert str(parse_strategy("{a1 > b: 58%, a2 > b: 42%}").coarsen(root)) == "top > b"
+
+
+def test_an_option_that_is_left_out_makes_the_rest_optional():
+    def without_b(name: str) -> str | None:
+        return None if name == "b" else root(name)
+
+    assert str(parse_strategy("c + {b: 50%, a1: 50%}").coarsen(lambda name: None if name == "b" else name)) == "a1? + c"
+    assert str(parse_strategy("a1 > {b: 50%, b: 50%}").coarsen(without_b)) == "top"
 
 
 def test_coarsening_can_leave_a_treatment_out_and_keep_attributes():
     assert str(parse_strategy("a1[5 mg] + b > b").coarsen(lambda n: None if n == "b" else n)) == "a1"
-    assert str(parse_strategy("a1[5 mg] + b").coarsen(root, keep_attributes=True)) == "top[5 mg] + b"
+    assert str(parse_strategy("a1[5 mg] + b").coarsen(root, keep_attributes=True)) == "b + top[5 mg]"
 
 
 @pytest.mark.parametrize(

@@ -65,12 +65,7 @@ def _frames(
     question = load_question(path, layout.name(path), evidence.vocabulary)
     return [
         evidence.candidates(
-            outcome=outcome,
-            prefer=question.prefer,
-            comparison=Comparison(asked.name, asked.add),
-            key=question.key.admitted(),
-            admit_secondary=question.admit_secondary,
-            ties="mark",
+            outcome=outcome, comparison=Comparison(asked.name, asked.add), ties="mark", **question.selection()
         )
         for asked in question.comparisons
     ]

@@ -11,7 +11,6 @@ from metasyn.cli.output import print_json, print_table
 from metasyn.errors import UsageError
 from metasyn.evidence import KEY_FIELDS
 from metasyn.pooling import pool
-from metasyn.reports.analyse import RANDOMISED
 from metasyn.reports.results import pooled_values
 from metasyn.reports.words import body_words, key_words
 
@@ -26,9 +25,7 @@ def print_pools(frame: pd.DataFrame, outcome: str, *, tau2: str, ci: str, level:
         if json:
             print_json([])
         return
-    frame = frame.assign(
-        body=["randomised" if design in RANDOMISED else "non-randomised" for design in frame["design"]],
-    )
+    frame = frame.copy()
     frame["_key"] = pd.Series(
         [tuple(None if pd.isna(row[name]) else row[name] for name in KEY_FIELDS) for _, row in frame.iterrows()],
         index=frame.index,

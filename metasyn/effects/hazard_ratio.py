@@ -224,6 +224,8 @@ def from_logrank(
             "p value, events and the direction (favours_treatment)"
         )
     z = _z_of_p(_probability(p_value), sides)
+    if np.any(z < 0):
+        raise ValueError("a one-sided p value above 0.5 contradicts a stated direction")
     v = np.asarray(logrank_variance(**events))
     sign = np.where(np.asarray(favours_treatment, dtype=bool), -1.0, 1.0)
     return LogEffect(

@@ -10,14 +10,16 @@ from typing import Any, Literal
 import pandas as pd
 
 from metasyn.errors import SelectionError, UsageError
-from metasyn.evidence.candidates import COLUMNS, Candidate, build_candidates, name_of
+from metasyn.evidence.candidate import COLUMNS, Candidate, name_of
+from metasyn.evidence.candidates import build_candidates, outcome_word
 from metasyn.evidence.comparison import Comparison
 from metasyn.evidence.counts import count_of
-from metasyn.evidence.eligibility import KEY_FIELDS, Rules
+from metasyn.evidence.eligibility import KEY_FIELDS, Rules, wanted_measure
 from metasyn.evidence.preference import DEFAULT_PREFERENCE, check_preference, choose
 from metasyn.records import Records, Study, Vocabulary, find_layout, load_records
 from metasyn.records.figures import Rate
 from metasyn.records.validation import did_you_mean, listed
+from metasyn.strategy import parse_strategy
 
 __all__ = ["COLUMNS", "DEFAULT_PREFERENCE", "KEY_FIELDS", "Comparison", "Evidence", "load_evidence", "name_of"]
 
@@ -54,6 +56,9 @@ class Evidence:
         key: Mapping[str, Any] | None = None,
         admit_secondary: bool = True,
         designs: Sequence[str] = (),
+        exclude: Sequence[Mapping[str, str]] = (),
+        exchangeable: Sequence[str] = (),
+        combine_designs: bool = False,
         ties: Literal["error", "mark"] = "error",
     ) -> pd.DataFrame:
         """Every figure that bears on an outcome, one row each.
@@ -67,13 +72,20 @@ class Evidence:
         prefer : sequence of mappings or None
             Ordered wishes over method, model, exposure, set, analysis, cutoff, assessor, assessment.
         comparison : Comparison, str or None
-            What one arm adds to the other (a str is that treatment); None takes every pair of arms.
+            What one arm adds to the other (a str is that treatment); None takes the pairs of arms that records compare.
         key : mapping or None
             Admitted values of disease, line, biomarker, time_origin: a value or a list each.
         admit_secondary : bool
             Whether figures seen only in secondary sources may be used.
         designs : sequence of str
             Admitted designs; empty admits all.
+        exclude : sequence of mappings
+            Studies, or arms of studies, to leave out: study, arm (or none), why.
+        exchangeable : sequence of str
+            Parts of the key over which effects will be pooled: studies that may share patients are told apart in what
+            will be one pool.
+        combine_designs : bool
+            Whether randomised and other studies will be pooled together.
         ties : str
             What to do where a wish fits several estimates of one study: `error`, or `mark` them and use none.
 
@@ -95,10 +107,19 @@ class Evidence:
         check_preference(wishes)
         if isinstance(comparison, str):
             comparison = Comparison(f"{comparison} added", comparison)
-        rules = Rules(key=_key(key), admit_secondary=admit_secondary, measure=measure, designs=tuple(designs))
+        rules = Rules(
+            key=_key(key),
+            admit_secondary=admit_secondary,
+            measure=measure,
+            designs=tuple(designs),
+            exclude=tuple(exclude),
+        )
+        if comparison is not None:
+            self._check_treatment(comparison.add)
         rows = build_candidates(self.records, outcome, comparison, rules)
         _select(rows, wishes, outcome, mark_ties=ties == "mark")
-        self._keep_cohorts_apart(rows)
+        by = [name for name in KEY_FIELDS if name not in exchangeable] + ([] if combine_designs else ["body"])
+        self._keep_cohorts_apart(rows, by)
         frame = pd.DataFrame([{name: row[name] for name in COLUMNS} for row in rows], columns=list(COLUMNS))
         for name in ("effect", "se", "se_low", "se_high", "level", "follow_up"):
             frame[name] = frame[name].astype(float)
@@ -114,6 +135,9 @@ class Evidence:
         key: Mapping[str, Any] | None = None,
         admit_secondary: bool = True,
         designs: Sequence[str] = (),
+        exclude: Sequence[Mapping[str, str]] = (),
+        exchangeable: Sequence[str] = (),
+        combine_designs: bool = False,
     ) -> pd.DataFrame:
         """The estimate taken from each study and pair of arms: the used rows of `candidates`, with the same arguments.
 
@@ -131,6 +155,9 @@ class Evidence:
             key=key,
             admit_secondary=admit_secondary,
             designs=designs,
+            exclude=exclude,
+            exchangeable=exchangeable,
+            combine_designs=combine_designs,
         )
         return rows[rows["used"].astype(bool)].reset_index(drop=True)
 
@@ -236,29 +263,59 @@ class Evidence:
                 frame[name] = frame[name].astype("Int64")
         return frame
 
+    def measure_of(self, outcome: str, measure: str | None = None) -> str:
+        """The measure that `effects` takes for an outcome."""
+        word = outcome_word(self.records, outcome)
+        return wanted_measure(word.kind if word is not None else "time-to-event", measure)
+
     def _check_outcome(self, outcome: str) -> None:
         known = set(self.vocabulary.outcomes) if self.vocabulary is not None else set()
         if not known:
-            known = {row.outcome for study in self.studies.values() for row in study.contrasts}
+            for study in self.studies.values():
+                known |= {row.outcome for row in study.contrasts} | {row.outcome for row in study.survival}
+                known |= {row.category for row in study.responses}
         if outcome not in known:
             raise UsageError(
                 f"outcome {outcome} is not known{did_you_mean(outcome, known)}; accepted: {listed(sorted(known), 40)}"
             )
 
-    def _keep_cohorts_apart(self, rows: list[Candidate]) -> None:
-        """Of studies that may share patients the one with the most patients is used; the rest say so."""
-        taken: dict[tuple[str, ...], Candidate] = {}
+    def _check_treatment(self, name: str) -> None:
+        if self.vocabulary is not None:
+            known = set(self.vocabulary.treatments)
+        else:
+            texts = (arm.strategy for study in self.studies.values() for arm in study.arms.values())
+            known = {treatment for text in texts if text is not None for treatment in parse_strategy(text).names()}
+        if name not in known:
+            raise UsageError(
+                f"treatment {name} is not known{did_you_mean(name, known)}; accepted: {listed(sorted(known), 40)}"
+            )
+
+    def _keep_cohorts_apart(self, rows: list[Candidate], by: Sequence[str]) -> None:
+        """Of studies in one pool that may share patients the one with the most patients is used; the rest say so."""
+        shared = {
+            frozenset((row["study"], row["shares"]))
+            for row in rows
+            if row.get("shares") and row["shares"] != row["study"]
+        }
         used = [row for row in rows if row["used"]]
         used.sort(key=lambda row: (-(row["n_treatment"] or 0) - (row["n_comparator"] or 0), row["study"]))
+        taken: dict[tuple[str, ...], str] = {}
         for row in used:
-            key = tuple(str(row[name]) for name in KEY_FIELDS)
-            # records that share a control arm share its patients: the pair of records is a tag of its own
-            pair = tuple(sorted((row["study"], row["shares"]))) if row.get("shares") else ()
-            for tag in [*self.studies[row["study"]].cohorts, *([" and ".join(pair)] if pair else [])]:
-                other = taken.setdefault((tag, *key), row)
-                if other["study"] != row["study"]:
-                    row.update(used=False, why_not=f"may share patients with {other['study']} ({tag}), which has more")
-                    break
+            pool = tuple(str(row[name]) for name in by)
+            tags = list(self.studies[row["study"]].cohorts)
+            tags += [" and ".join(sorted(pair)) for pair in shared if row["study"] in pair]
+            clash = next(
+                ((tag, taken[tag, *pool]) for tag in tags if taken.get((tag, *pool), row["study"]) != row["study"]),
+                None,
+            )
+            if clash is not None:
+                row.update(
+                    used=False,
+                    why_not=f"may share patients with {clash[1]} ({clash[0]}), which is used because it has as many or more",
+                )
+                continue
+            for tag in tags:  # only what is used bars others
+                taken[tag, *pool] = row["study"]
 
 
 def _key(key: Mapping[str, Any] | None) -> dict[str, tuple[Any, ...]]:
@@ -268,7 +325,10 @@ def _key(key: Mapping[str, Any] | None) -> dict[str, tuple[Any, ...]]:
             raise UsageError(
                 f"key: {name} is not a part of a key{did_you_mean(name, KEY_FIELDS)}; accepted: {', '.join(KEY_FIELDS)}"
             )
-        admitted[name] = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+        values = value if isinstance(value, (list, tuple)) else (value,)
+        if name == "line":
+            values = [int(item) for item in values]
+        admitted[name] = tuple(None if item == "unselected" else item for item in values)
     return admitted
 
 
@@ -304,12 +364,30 @@ def _select(
 
 
 def _printed_before_derived(members: list[Candidate]) -> None:
-    """A ratio derived from medians or a test does not stand beside one that the paper prints for the same set."""
-    printed = {row["set"]: row["path"] for row in members if row["estimate"] is not None}
+    """What the paper prints comes before what is derived from a test or medians, and counts before a printed risk ratio."""
     for row in members:
-        if row["estimate"] is None and row["measure"] == "HR" and row["effect"] is not None and row["set"] in printed:
-            reason = f"derived, where {printed[row['set']]} prints a ratio for the same set"
-            row["why_not"] = f"{row['why_not']}; {reason}" if row["why_not"] else reason
+        twin = next((other for other in members if other is not row and _says_the_same(row, other)), None)
+        if twin is not None and (twin["why_not"] is None or row["why_not"] is not None):
+            reason = f"derived, where {twin['path']} prints a ratio for the same set"
+            row["why_not"] = reason if row["why_not"] is None else f"{row['why_not']}; {reason}"
+    counted = {row["set"]: row["path"] for row in members if row["why_not"] is None and _from_arms(row)}
+    for row in members:
+        if row["why_not"] is None and not _from_arms(row) and row["set"] in counted:
+            row["why_not"] = f"passed over for the counts of the same set ({counted[row['set']]})"
+
+
+def _says_the_same(row: Candidate, other: Candidate) -> bool:
+    """Whether another row prints the hazard ratio that this one was derived in place of."""
+    derived = row["estimate"] is None and row["measure"] == "HR" and row["effect"] is not None
+    printed = other["estimate"] is not None and other["measure"] == "HR" and other["effect"] is not None
+    alike = all(row[name] == other[name] for name in ("set", "cutoff", "assessor")) and row.get(
+        "subgroup"
+    ) == other.get("subgroup")
+    return derived and printed and alike
+
+
+def _from_arms(row: Candidate) -> bool:
+    return "subgroup" not in row  # candidates of counts have none
 
 
 def describe(row: Mapping[str, Any]) -> str:

@@ -42,6 +42,18 @@ class Comparison:
             return None
         return "as-is" if has_treatment else "reversed"
 
+    def unsaid(self, study: Study, treatment: str, comparator: str) -> str | None:
+        """Why it cannot be said whether two arms are this comparison, or None."""
+        for arm in (treatment, comparator):
+            if study.arms[arm].strategy is None:
+                return f"the strategy of arm {arm} is unsaid"
+        return None
+
+    def involves(self, study: Study, arm: str, vocabulary: Vocabulary | None) -> bool:
+        """Whether an arm gets the treatment at all."""
+        text = study.arms[arm].strategy
+        return text is not None and self._split(text, vocabulary)[0]
+
     def _split(self, text: str, vocabulary: Vocabulary | None) -> tuple[bool, frozenset[str]]:
         classes = vocabulary.classes() if vocabulary is not None else {}
         inert = vocabulary.inert() if vocabulary is not None else frozenset()

@@ -17,6 +17,8 @@ class Count:
     events: int | None
     n: int | None
     how: str
+    lowest: int | None = None  # where rounding of a percentage leaves several counts
+    highest: int | None = None
 
 
 def patients(study: Study, arm: str, set_name: str, printed: int | None) -> int | None:
@@ -26,7 +28,8 @@ def patients(study: Study, arm: str, set_name: str, printed: int | None) -> int 
     analysis_set = study.sets[set_name]
     if arm in analysis_set.n:
         return analysis_set.n[arm]
-    whole = analysis_set.method in ("rct", "none") and analysis_set.analysis in ("itt", None) and not analysis_set.n
+    narrowed = analysis_set.population or analysis_set.conditioning or analysis_set.landmark or analysis_set.n
+    whole = analysis_set.method in ("rct", "none") and analysis_set.analysis in ("itt", None) and not narrowed
     return study.arms[arm].n if whole and arm in study.arms else None
 
 
@@ -42,8 +45,8 @@ def count_of(study: Study, row: Response | AdverseEvent) -> Count:
     n = patients(study, row.arm, row.set, row.n if row.n is not None else row.__dict__.get("denominator"))
     if isinstance(row, AdverseEvent) and row.structural_zero:
         return Count(None, n, "a structural zero: the event cannot occur in this arm")
-    if n is None:
-        return Count(None, None, "not derivable: the number of patients is not printed")
+    if not n:
+        return Count(None, n, "not derivable: the number of patients is not printed")
     if row.events is not None:
         if row.events > n:
             return Count(None, n, f"not usable: {row.events} events in {n} patients")
@@ -62,4 +65,5 @@ def count_of(study: Study, row: Response | AdverseEvent) -> Count:
     nearest = min(fitting, key=lambda count: abs(100 * count / n - value))
     if len(fitting) == 1:
         return Count(nearest, n, f"events from {row.percent}% of {n}")
-    return Count(nearest, n, f"events from {row.percent}% of {n} (rounding allows {fitting[0]} to {fitting[-1]})")
+    how = f"events from {row.percent}% of {n} (rounding allows {fitting[0]} to {fitting[-1]})"
+    return Count(nearest, n, how, fitting[0], fitting[-1])

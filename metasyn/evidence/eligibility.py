@@ -28,12 +28,15 @@ class Rules:
         The measure asked for; None is the hazard ratio for times.
     designs : tuple of str
         Admitted design types; empty admits all.
+    exclude : tuple of mappings
+        Studies, or arms of studies, that a question leaves out: study, arm (or none), why.
     """
 
     key: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     admit_secondary: bool = True
     measure: str | None = None
     designs: tuple[str, ...] = ()
+    exclude: tuple[Mapping[str, str], ...] = ()
 
 
 def key_of(study: Study, analysis_set: AnalysisSet) -> dict[str, Any]:
@@ -53,10 +56,19 @@ def seen_in(study: Study, row: Row) -> str:
     return row.seen or (publication.seen if publication is not None else None) or study.extraction.seen
 
 
-def why_not_study(study: Study, rules: Rules) -> str | None:
+def wanted_measure(kind: str, asked: str | None) -> str:
+    """The measure that is pooled for an outcome of a kind: what was asked for, else RR for counts and HR for the rest."""
+    return asked or ("RR" if kind in ("response", "adverse-event") else "HR")
+
+
+def why_not_study(study: Study, rules: Rules, outcome: str) -> str | None:
     """Reasons that hold for a whole record."""
-    if study.risk_of_bias is not None and study.risk_of_bias.overall == "critical":
+    bias = study.risk_of_bias
+    if bias is not None and bias.overall == "critical" and bias.outcome in (None, outcome):
         return "critical risk of bias"
+    for entry in rules.exclude:
+        if entry.get("study") == study.id and entry.get("arm") is None:
+            return f"excluded by the definition: {entry.get('why', 'no reason given')}"
     if rules.designs and study.design.type not in rules.designs:
         return f"design {study.design.type} is not asked for"
     return None
@@ -90,21 +102,43 @@ def _interaction(_study: Study, row: Contrast, _rules: Rules) -> str | None:
 
 
 def _subgroup(_study: Study, row: Contrast, _rules: Rules) -> str | None:
-    if row.subgroup is None or row.subgroup.level is None:  # without a level it is the factor of an interaction
+    if row.subgroup is None or row.measure == "HR-ratio" or row.p_test == "interaction":
         return None
-    return f"a subgroup ({row.subgroup.factor}: {row.subgroup.level})"
+    return f"a subgroup ({row.subgroup.factor}{f': {row.subgroup.level}' if row.subgroup.level else ''})"
+
+
+def why_not_partition(study: Study, treatment: str, comparator: str, set_name: str) -> str | None:
+    """A part of an arm, unless both arms are the parts of one stratum with a population of its own."""
+    parts = [study.arms[arm].subset_of is not None for arm in (treatment, comparator)]
+    stratum = (
+        all(parts) and study.sets[set_name].population is not None and not same_parent(study, treatment, comparator)
+    )
+    return "a partition inside an arm" if any(parts) and not stratum else None
 
 
 def _partition(study: Study, row: Contrast, _rules: Rules) -> str | None:
-    return "a partition inside an arm" if same_parent(study, row.treatment, row.comparator) else None
+    return why_not_partition(study, row.treatment, row.comparator, row.set)
+
+
+def _excluded(study: Study, row: Contrast, rules: Rules) -> str | None:
+    return why_not_arms(study, (row.treatment, row.comparator), rules)
+
+
+def why_not_arms(study: Study, arms: tuple[str, str], rules: Rules) -> str | None:
+    """An arm that the definition leaves out."""
+    for entry in rules.exclude:
+        if entry.get("study") == study.id and entry.get("arm") in arms:
+            return f"arm {entry['arm']} is excluded by the definition: {entry.get('why', 'no reason given')}"
+    return None
 
 
 def _measure(_study: Study, row: Contrast, rules: Rules) -> str | None:
     wanted = rules.measure or "HR"
     if row.measure == "HR-ratio":
         return None  # said by the rule on interactions
-    measure = row.measure
-    if measure == wanted or (measure is None and row.estimate is None):
+    # what is derived from a test, events or medians is a hazard ratio
+    measure = "HR" if row.measure is None and row.estimate is None else row.measure
+    if measure == wanted:
         return None
     if measure in TIME_TO_EVENT and wanted in TIME_TO_EVENT:
         names = {
@@ -121,13 +155,21 @@ def _post_baseline(_study: Study, row: Contrast, _rules: Rules) -> str | None:
     return f"the model conditions on post-baseline variables ({', '.join(late)})" if late else None
 
 
-def _exposure(_study: Study, row: Contrast, _rules: Rules) -> str | None:
+def _exposure(study: Study, row: Contrast, _rules: Rules) -> str | None:
+    landmark = study.sets[row.set].landmark
     if row.exposure == "ever-never":
+        if landmark is not None:
+            return (
+                f"immortal time: groups are formed by what happened later, the landmark at {landmark} notwithstanding"
+            )
         return "immortal time: exposure begins after time zero, with neither landmark nor time-dependent analysis"
+    if row.exposure == "landmark" and landmark is None:
+        return "a landmark analysis whose landmark is unsaid"
     return None
 
 
 ROW_RULES: tuple[Callable[[Study, Contrast, Rules], str | None], ...] = (
+    _excluded,
     _partition,
     _interaction,
     _subgroup,

@@ -16,12 +16,15 @@ from metasyn.effects.hazard_ratio import (
     from_p_value,
 )
 from metasyn.evidence.counts import patients
+from metasyn.pooling import is_ratio
+from metasyn.pooling.interval import critical_value
 from metasyn.records.figures import Contrast, Survival
-from metasyn.records.printed import Printed
+from metasyn.records.printed import NOT_REACHED, Printed
 from metasyn.records.study import Study
 
 # tests whose p value belongs to the printed hazard ratio itself
 OWN_TESTS = frozenset({None, "wald", "score", "likelihood-ratio"})
+NOTHING = Printed(NOT_REACHED, None, 0)
 LOGRANK_TESTS = frozenset({"log-rank", "stratified-log-rank"})
 
 
@@ -85,63 +88,113 @@ def _range(function: Callable[..., LogEffect], ranges: list[tuple[float, float]]
     return (min(found), max(found)) if found else (None, None)
 
 
-def _values(limits: tuple[Printed, Printed]) -> tuple[float | None, float | None]:
-    return tuple(limit.value if limit.exact else None for limit in limits)  # type: ignore[return-value]
+def _ends(contrast: Contrast) -> tuple[float | None, float | None]:
+    """The limits that tell something: a printed number, and of a ratio one above 0."""
+    low, high = (limit.value if limit.exact else None for limit in contrast.ci or (NOTHING, NOTHING))
+    if is_ratio(contrast.measure or "HR"):
+        low, high = (None if end is not None and end <= 0 else end for end in (low, high))
+    return low, high
 
 
 def climb(figures: Figures) -> Rung:
     """The effect of a contrast by the first rung that its figures reach.
 
-    In order: a printed ratio with its interval; with the exact p value of its own test; with events. Without a
-    ratio: O - E and V; a log-rank p value with events and direction; the ratio of medians with events.
+    In order: a printed estimate with its interval; with the exact p value of its own test; for hazard ratios with events.
+    Without an estimate, for hazard ratios: O - E and V; a log-rank p value with events and direction; the ratio of
+    medians with events. Differences stay on their own scale.
     """
     contrast = figures.contrast
     if contrast.estimate is not None:
         return _with_estimate(figures, contrast.estimate)
+    if contrast.measure not in (None, "HR"):
+        return Rung(None, None, f"not derivable: no {contrast.measure} is printed")
     return _without_estimate(figures)
 
 
 def _with_estimate(figures: Figures, estimate: Printed) -> Rung:
     contrast, value = figures.contrast, estimate.value
     assert value is not None
-    if contrast.ci is not None and any(limit.exact for limit in contrast.ci):
+    measure = contrast.measure or "HR"
+    if any(end is not None for end in _ends(contrast)):
         return _guarded(lambda: _by_interval(contrast, value))
     if contrast.p is not None and contrast.p.exact and contrast.p_test in OWN_TESTS:
         return _guarded(lambda: _by_p_value(contrast, value))
-    events = figures.event_arguments()
+    events = figures.event_arguments() if measure == "HR" else None
     if events is not None:
-        return _guarded(lambda: Rung(*from_events(value, **events)))
-    reason = "a ratio is printed without interval and without events"
-    if contrast.p is not None and not contrast.p.exact:
-        reason += f"; p {contrast.p} only bounds the standard error"
-    elif contrast.p is not None:
-        reason += f"; p {contrast.p} is of another test ({contrast.p_test}) than the ratio's"
-    return Rung(None, None, f"not derivable: {reason}")
+        adjusted = contrast.model is not None and contrast.model.kind not in ("univariable", "stratified")
+        caution = "; too small for an adjusted estimate" if adjusted else ""
+        return _guarded(lambda: _named(from_events(value, **events), caution))
+    reason = f"{measure} is printed without interval and without events"
+    if contrast.p is None:
+        return Rung(None, None, f"not derivable: {reason}")
+    if contrast.p.exact:
+        reason += f"; p {contrast.p} is of another test ({contrast.p_test}) than the estimate's"
+        return Rung(None, None, f"not derivable: {reason}")
+    return Rung(None, None, f"not derivable: {reason}; {_bound(contrast, value)}")
+
+
+def _bound(contrast: Contrast, value: float) -> str:
+    """What p < x says of the standard error: an upper bound, shown and never used."""
+    assert contrast.p is not None
+    p = contrast.p.value
+    if (
+        contrast.p.relation in ("<", "<=")
+        and p is not None
+        and contrast.p_test in OWN_TESTS
+        and is_ratio(contrast.measure or "HR")
+    ):
+        try:
+            most = from_p_value(value, p, sides=int(contrast.p_sides)).se
+        except ValueError:
+            pass
+        else:
+            return f"p {contrast.p} only bounds the standard error (below {most:.3g})"
+    return f"p {contrast.p} only bounds the standard error"
+
+
+def _named(made: LogEffect, suffix: str = "") -> Rung:
+    return Rung(made.effect, made.se, made.how + suffix)
 
 
 def _by_interval(contrast: Contrast, value: float) -> Rung:
     assert contrast.ci is not None
-    low, high = _values(contrast.ci)
-    lowest, highest = contrast.ci[0].rounding()[0], contrast.ci[1].rounding()[1]
-    if (low is not None and value < lowest) or (high is not None and value > highest):
+    assert contrast.estimate is not None
+    low, high = _ends(contrast)
+    smallest, largest = contrast.estimate.rounding()
+    if (low is not None and largest < contrast.ci[0].rounding()[0]) or (
+        high is not None and smallest > contrast.ci[1].rounding()[1]
+    ):
         return Rung(
             None,
             None,
             f"not usable: the interval [{contrast.ci[0]}, {contrast.ci[1]}] excludes its estimate {contrast.estimate}",
         )
-    made = from_ci(value, low, high, level=contrast.level)
-    assert contrast.estimate is not None
+    measure = contrast.measure or "HR"
+    make = _ratio_from_ci if is_ratio(measure) else _difference_from_ci
+    made = make(value, low, high, contrast.level)
+    how = made.how.replace("HR", measure, 1)
     if low is not None and high is not None:
-        bounds = _range(
-            lambda lo, hi: from_ci(value, lo, hi, level=contrast.level), [limit.rounding() for limit in contrast.ci]
-        )
+        bounds = _range(lambda lo, hi: make(value, lo, hi, contrast.level), [limit.rounding() for limit in contrast.ci])
+    elif low is not None:
+        ranges = [contrast.estimate.rounding(), contrast.ci[0].rounding()]
+        bounds = _range(lambda estimate, limit: make(estimate, limit, None, contrast.level), ranges)
     else:
-        side = 0 if low is not None else 1
-        bounds = _range(
-            lambda ratio, limit: from_ci(ratio, *((limit, None) if side == 0 else (None, limit)), level=contrast.level),
-            [contrast.estimate.rounding(), contrast.ci[side].rounding()],
-        )
-    return Rung(*made, *bounds)
+        ranges = [contrast.estimate.rounding(), contrast.ci[1].rounding()]
+        bounds = _range(lambda estimate, limit: make(estimate, None, limit, contrast.level), ranges)
+    return Rung(made.effect, made.se, how, *bounds)
+
+
+def _ratio_from_ci(value: float, low: float | None, high: float | None, level: float) -> LogEffect:
+    return from_ci(value, low, high, level=level)
+
+
+def _difference_from_ci(value: float, low: float | None, high: float | None, level: float) -> LogEffect:
+    """A difference on its own scale: se = (U - L) / (2 z), or from the one limit there is (Cochrane Handbook 5.1, 7.7.7.2)."""
+    z = critical_value(level, None)
+    if low is not None and high is not None:
+        return LogEffect(value, (high - low) / (2 * z), f"HR with its {level:.4g} interval")
+    distance = high - value if high is not None else value - (low if low is not None else value)
+    return LogEffect(value, distance / z, f"HR with one limit of its {level:.4g} interval")
 
 
 def _by_p_value(contrast: Contrast, value: float) -> Rung:
@@ -149,8 +202,12 @@ def _by_p_value(contrast: Contrast, value: float) -> Rung:
     assert contrast.p.value is not None
     assert contrast.estimate is not None
     sides = int(contrast.p_sides)
+    measure = contrast.measure or "HR"
+    if not is_ratio(measure):
+        raise ValueError(f"a p value beside a {measure} is not used for its standard error")
     made = from_p_value(value, contrast.p.value, sides=sides)
-    how = made.how if contrast.p_test is not None else f"{made.how} (test unsaid, taken as the ratio's own)"
+    made = made._replace(how=made.how.replace("HR", measure, 1))
+    how = made.how if contrast.p_test is not None else f"{made.how} (test unsaid, taken as the estimate's own)"
     low, high = contrast.p.rounding()
     bounds = _range(
         lambda ratio, p: from_p_value(ratio, p, sides=sides),

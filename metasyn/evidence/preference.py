@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from metasyn.errors import SelectionError, UsageError
+from metasyn.records.figures import Exposure, Measure, ModelKind
+from metasyn.records.study import SetMethod
+from metasyn.records.validation import did_you_mean
 
-# DESIGN: randomised first, then what balances by design, then models; the last entry takes what is left
-DEFAULT_PREFERENCE: tuple[dict[str, str], ...] = (
+# randomised first, then what balances by design, then models, then what is left
+DEFAULT_PREFERENCE: tuple[dict[str, Any], ...] = (
     {"method": "rct"},
     {"method": "psm", "model": "univariable"},
     {"method": "psm"},
-    {"method": "iptw"},
+    {"method": ["iptw", "smrw", "overlap-weighting", "entropy-balancing", "stratification"]},
     {"model": "multivariable"},
-    {"method": "none"},
+    {"method": ["none", "other"]},
 )
 WISHES = ("method", "model", "exposure", "set", "analysis", "cutoff", "assessor", "assessment", "measure")
+
+# the words that a record may use, for the wishes that have a closed list
+VALUES: dict[str, tuple[str, ...]] = {
+    "method": get_args(SetMethod),
+    "model": get_args(ModelKind),
+    "exposure": get_args(Exposure),
+    "measure": get_args(Measure),
+    "analysis": ("itt", "modified-itt", "as-treated", "per-protocol", "safety", "evaluable"),
+}
 
 Candidate = dict[str, Any]
 
@@ -30,9 +42,21 @@ def check_preference(prefer: Sequence[Mapping[str, Any]]) -> None:
         Names the wish and those that exist.
     """
     for wish in prefer:
-        for name in wish:
-            if name not in WISHES:
-                raise UsageError(f"prefer: {name} is not something to prefer by; accepted: {', '.join(WISHES)}")
+        problem = wish_problem(wish)
+        if problem is not None:
+            raise UsageError(f"prefer: {problem}")
+
+
+def wish_problem(wish: Mapping[str, Any]) -> str | None:
+    """What is wrong with a wish, or None."""
+    for name, value in wish.items():
+        if name not in WISHES:
+            return f"{name} is nothing to prefer by{did_you_mean(name, WISHES)}; accepted: {', '.join(WISHES)}"
+        words = VALUES.get(name)
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            if words is not None and item not in words:
+                return f"{name} cannot be {item}{did_you_mean(str(item), words)}; accepted: {', '.join(words)}"
+    return None
 
 
 def _fits(candidate: Candidate, wish: Mapping[str, Any]) -> bool:
@@ -52,7 +76,8 @@ def _by_cutoff(candidates: list[Candidate], wish: Mapping[str, Any]) -> list[Can
         return candidates
     for field in ("cutoff_date", "follow_up"):
         times = [candidate[field] for candidate in candidates]
-        if all(time is not None for time in times):
+        comparable = field != "cutoff_date" or len({len(str(time)) for time in times}) == 1
+        if comparable and all(time is not None for time in times):  # 2020-06 and 2020-06-20 have no order
             best = max(times) if which == "latest" else min(times)
             return [candidate for candidate in candidates if candidate[field] == best]
     return candidates

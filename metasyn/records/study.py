@@ -156,10 +156,13 @@ class Accepted(Model):
     why: Text
 
 
+JudgementWord = Literal["low", "moderate", "some-concerns", "serious", "high", "critical", "no-information"]
+
+
 class Judgement(Model):
     """A judgement of one domain, with its reason."""
 
-    judgement: Text
+    judgement: JudgementWord
     why: Text
 
 
@@ -169,7 +172,7 @@ class RiskOfBias(Model):
     tool: Literal["ROBINS-I", "RoB 2", "none"]
     version: Text | None = None
     outcome: Text | None = None
-    overall: Text
+    overall: JudgementWord
     why: Text | None = None
     domains: dict[str, Judgement] = Field(default_factory=dict)
 

@@ -13,7 +13,6 @@ from metasyn.evidence.eligibility import KEY_FIELDS
 from metasyn.pooling import PooledEstimate, pool
 from metasyn.reports.question import Question
 
-RANDOMISED = frozenset({"rct"})
 PREDICTION_PRINTED_FROM = 3  # studies
 PREDICTION_DRAWN_FROM = 5
 SMALL_BODY = 5  # below: several intervals stand side by side
@@ -82,17 +81,11 @@ def analyse(question: Question, evidence: Evidence) -> tuple[OutcomeResult, ...]
 
 
 def _outcome(question: Question, evidence: Evidence, comparison: Comparison, outcome: str) -> OutcomeResult:
-    candidates = evidence.candidates(
-        outcome=outcome,
-        prefer=question.prefer,
-        comparison=comparison,
-        key=question.key.admitted(),
-        admit_secondary=question.admit_secondary,
-    )
+    candidates = evidence.candidates(outcome=outcome, comparison=comparison, **question.selection())
     used = candidates[candidates["used"].astype(bool)]
     vocabulary = evidence.vocabulary
     word = vocabulary.outcomes.get(outcome) if vocabulary is not None else None
-    measure = "HR" if word is None or word.kind == "time-to-event" else "RR"
+    measure = evidence.measure_of(outcome)
     return OutcomeResult(
         comparison=comparison.name,
         add=comparison.add,
@@ -109,11 +102,8 @@ def _strata(question: Question, used: pd.DataFrame, measure: str) -> tuple[Strat
     if used.empty:
         return ()
     frame = used.copy()
-    frame["body"] = (
-        "all designs"
-        if question.combine_designs
-        else ["randomised" if design in RANDOMISED else "non-randomised" for design in frame["design"]]
-    )
+    if question.combine_designs:
+        frame["body"] = "all designs"
     by = [name for name in KEY_FIELDS if name not in question.assume_exchangeable]
     frame["_key"] = [tuple(_plain(row[name]) for name in by) for _, row in frame.iterrows()]
     strata = []
@@ -133,7 +123,7 @@ def _strata(question: Question, used: pd.DataFrame, measure: str) -> tuple[Strat
             )
         key = dict.fromkeys(KEY_FIELDS) | dict(zip(by, values, strict=True))
         rows = (
-            rows.drop(columns=["body", "_key"])
+            rows.drop(columns="_key")
             .sort_values(["year", "name", "arm_treatment"], kind="stable")
             .reset_index(drop=True)
         )
@@ -172,35 +162,30 @@ def _headline(
             measure=measure,
         )
 
-    asked = made(question.model.tau2, question.model.ci)
+    ci = question.interval()
+    asked = made(question.model.tau2, ci)
+    common_model = asked.tau2_method == "EE"
     small = (
-        tuple(made(question.model.tau2, ci) for ci in ("HK", "HK_adhoc", "z"))
-        if k < SMALL_BODY and asked.tau2_method != "EE"
+        tuple(made(question.model.tau2, name) for name in ("HK", "HK_adhoc", "z"))
+        if k < SMALL_BODY and not common_model
         else ()
     )
-    if question.model.ci != "HK" or question.model.tau2 == "EE":
-        return asked, f"{_ci_name(asked)}, as the definition asks", small
-    if k == 2:
+    if k == 2 and ci in ("HK", "HK_adhoc"):
         wald = made(question.model.tau2, "z", "V")
-        return (
-            wald,
-            "Wald interval with random effects; with 2 studies a Hartung-Knapp interval has 1 degree of freedom and is no headline",
-            small,
-        )
+        why = "Wald interval; with 2 studies a Hartung-Knapp interval has 1 degree of freedom and is no headline"
+        return wald, why, small
+    if ci != "HK" or common_model:
+        return asked, f"{_ci_name(asked)}, as the definition asks", small
     common = made("EE", "z")
     narrower = asked.ci_high - asked.ci_low < common.ci_high - common.ci_low
     if not narrower and asked.tau2 > 0:
         return asked, "Hartung-Knapp interval", small
-    cause = "τ² is 0" if asked.tau2 == 0 else "the Hartung-Knapp interval is narrower than the common-effect one"
+    wald = made(question.model.tau2, "z", "V")
     if narrower:
-        wald = made(question.model.tau2, "z", "V")
-        # at tau2 = 0 this is the common-effect interval; above 0 it is wider, and never narrower than either
-        return wald, f"Wald interval, since {cause}: the wider of the two is shown", small or (asked, wald)
-    return (
-        asked,
-        f"Hartung-Knapp interval: {cause}, and the wider of it and the common-effect interval is shown",
-        small or (asked, made(question.model.tau2, "z")),
-    )
+        cause = "τ² is 0" if asked.tau2 == 0 else "the Hartung-Knapp interval is narrower than the common-effect one"
+        # at tau2 = 0 Wald's is the common-effect interval; above 0 it is wider, and so never the narrower of the two
+        return wald, f"Wald interval with the same τ²: {cause}, and it is the wider", small or (asked, wald)
+    return asked, "Hartung-Knapp interval: τ² is 0, and it is wider than the common-effect one", small or (asked, wald)
 
 
 def _ci_name(pooled: PooledEstimate) -> str:

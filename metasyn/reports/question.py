@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from metasyn.errors import EvidenceError, Problem
 from metasyn.evidence import KEY_FIELDS
-from metasyn.evidence.preference import DEFAULT_PREFERENCE, WISHES
+from metasyn.evidence.preference import DEFAULT_PREFERENCE, wish_problem
 from metasyn.records.fields import Flag, Level, Model, Text, refuse
 from metasyn.records.validation import Loc, did_you_mean, listed, problem_at, validate
 from metasyn.records.vocabulary import Vocabulary
@@ -68,14 +68,20 @@ class PoolingModel(Model):
     level: Level = 0.95
 
 
+class Exclusion(Model):
+    """A study, or one arm of it, that the question leaves out."""
+
+    study: Text
+    arm: Text | None = None
+    why: Text
+
+
 def _wish(value: Any) -> Any:
     if not isinstance(value, dict) or not value:
         raise refuse(f"is not a wish ({value}); accepted: a mapping such as {{method: psm, model: univariable}}")
-    for name in value:
-        if name not in WISHES:
-            raise refuse(
-                f"has {name}, which is nothing to prefer by{did_you_mean(name, WISHES)}; accepted: {', '.join(WISHES)}"
-            )
+    problem = wish_problem(value)
+    if problem is not None:
+        raise refuse(f"{problem} ({value})")
     return value
 
 
@@ -96,6 +102,8 @@ class Question(Model):
     model: PoolingModel = PoolingModel()
     admit_secondary: Flag = False
     """Whether figures seen only in secondary sources enter the pools."""
+    exclude: list[Exclusion] = []
+    """Studies, or arms of studies, that the question leaves out, each with the reason."""
     combine_designs: Flag = False
     """Pool randomised and non-randomised studies together."""
     assume_exchangeable: list[Literal["disease", "line", "biomarker", "time_origin"]] = []
@@ -110,6 +118,22 @@ class Question(Model):
     network: dict[str, Any] | None = None
     certainty: dict[str, Any] | None = None
     alerts: list[dict[str, Any]] = []
+
+    def interval(self) -> str:
+        """The interval to use: the definition's, else Hartung-Knapp, or Wald's for a common effect."""
+        stated = "ci" in self.model.model_fields_set
+        return "z" if self.model.tau2 == "EE" and not stated else self.model.ci
+
+    def selection(self) -> dict[str, Any]:
+        """The arguments of `Evidence.candidates` that follow from the definition."""
+        return {
+            "prefer": self.prefer,
+            "key": self.key.admitted(),
+            "admit_secondary": self.admit_secondary,
+            "exclude": [entry.model_dump() for entry in self.exclude],
+            "exchangeable": self.assume_exchangeable,
+            "combine_designs": self.combine_designs,
+        }
 
     def not_built(self) -> list[str]:
         """Sections that the definition asks for and this version does not make."""

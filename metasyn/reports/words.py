@@ -67,7 +67,8 @@ def used_words(row: pd.Series) -> str:
     """Which of a study's estimates a row is, in a few words."""
     parts = [METHODS.get(row["method"], str(row["method"]))]
     for name in ("analysis", "model", "cutoff", "assessment"):
-        if isinstance(row[name], str) and not (name == "model" and row["method"] == "rct"):
+        plain = name == "model" and (row["method"] == "rct" or row["measure"] == "RR")
+        if isinstance(row[name], str) and not plain:
             parts.append(row[name].upper() if row[name] == "itt" else row[name])
     if row["exposure"] in ("landmark", "time-dependent") and row["model"] != row["exposure"]:
         parts.append(row["exposure"])

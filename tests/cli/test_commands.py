@@ -125,7 +125,7 @@ def test_pool_keeps_populations_and_designs_apart(run, project):
     [
         (("effects", "OSS"), 2, "did you mean OS?"),
         (("effects", "OS", "--prefer", "nonsense"), 2, "is not a wish"),
-        (("effects", "OS", "--prefer", "colour=red"), 2, "is not something to prefer by"),
+        (("effects", "OS", "--prefer", "colour=red"), 2, "colour is nothing to prefer by"),
         (("why", "a-2025", "OS"), 2, "did you mean a-2024?"),
         (("pool", "OS", "--add", "new", "--tau2", "XX"), 2, "tau2 is not a known code (XX)"),
         (("pool", "OS"), 2, "--add"),

@@ -231,7 +231,7 @@ def test_headline_is_the_wider_interval_where_hartung_knapp_is_narrow(project):
     (result, _) = make(project).results
     (stratum,) = result.strata
     assert stratum.headline.ci_method == "z"
-    assert "wider of the two" in stratum.headline_why
+    assert "it is the wider" in stratum.headline_why
     narrow = next(pooled for pooled in stratum.alternatives if pooled.ci_method == "HK")
     assert narrow.ci_high - narrow.ci_low < stratum.headline.ci_high - stratum.headline.ci_low
 
@@ -334,3 +334,33 @@ def test_a_killed_run_is_completed_on_the_next_start(tmp_path):
     retired.mkdir()
     recover(target)
     assert not retired.exists()
+
+
+def test_a_common_effect_model_has_a_wald_interval_unless_the_definition_says_otherwise(project):
+    project.record("a-2024")
+    project.record("b-2024", estimate="0.95", ci="[0.70, 1.29]")
+    for stated, expected in (("{tau2: EE}", "z"), ("{tau2: EE, ci: t}", "t"), ("{tau2: EE, ci: HK}", "z")):
+        (stratum,) = make(project, definition=DEFINITION + f"model: {stated}\n").results[0].strata
+        assert stratum.headline.ci_method == expected
+
+
+def test_the_reports_of_this_project_are_what_they_say():
+    """The pool of randomised trials holds eight trials and nothing else; the other reports pool nothing."""
+    from metasyn.reports import analyse, load_question
+
+    root = Path(__file__).parents[2]
+    evidence = ms.load_evidence(root)
+    found = {
+        path.stem: analyse(load_question(path, path.name, evidence.vocabulary), evidence) for path in definitions(root)
+    }
+    survival = found["ici-es-sclc-first-line"][0]
+    assert [(stratum.body, len(stratum.rows)) for stratum in survival.strata] == [("randomised", 8)]
+    pools = [
+        stratum.headline
+        for name in ("ici-other-settings", "thoracic-radiotherapy")
+        for result in found[name]
+        for stratum in result.strata
+    ]
+    assert pools
+    assert not any(pools)
+    assert all(result.left_out["why_not"].notna().all() for results in found.values() for result in results)
