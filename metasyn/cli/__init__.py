@@ -24,7 +24,11 @@ def main() -> None:
     except UsageError as error:
         print(f"metasyn: {error}", file=sys.stderr)
         sys.exit(2)
-    except (MetasynError, OSError) as error:
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"metasyn: {(error.strerror or str(error)).lower()}{where}", file=sys.stderr)
+        sys.exit(1)
+    except MetasynError as error:
         print(f"metasyn: {error}", file=sys.stderr)
         sys.exit(1)
     except ValueError as error:

@@ -83,7 +83,7 @@ def _evidence(layout: Layout) -> Evidence:
 def init(
     directory: Annotated[Path, typer.Argument(help="Folder of the new project.")] = HERE,
 ) -> None:
-    """Make a project that builds at once: vocabulary, one commented record, one report, editor settings."""
+    """Make a project that builds at once: vocabulary, two commented records, one report, editor settings."""
     from metasyn.cli.project import make_project
 
     made = make_project(directory)
@@ -297,8 +297,10 @@ def build(
     """Build reports into reports/build/."""
     from metasyn import reports
 
+    if verify and record:
+        raise UsageError("--verify builds nothing, so there is nothing to --record; give one of them")
     layout = _layout(project)
-    paths = reports.definitions(layout.root, names)
+    paths = reports.definitions(layout.root, list(dict.fromkeys(names)) if names else None)
     if verify:
         wrong = [line for path in paths for line in reports.verify(layout.root / "reports" / "build" / path.stem)]
         for text in wrong:

@@ -34,7 +34,15 @@ def explain_choice(
         print_json(rows)
         return
     if not rows:
-        print(f"{study} has no figure for {outcome}" + (f" in which one arm adds {add}" if add else ""))
+        asked = (
+            f" in a comparison that report {report} asks for"
+            if report
+            else f" in which one arm adds {add}"
+            if add
+            else ""
+        )
+        hint = f"; metasyn why {study} {outcome} lists what it has" if asked else ""
+        print(f"{study} has no figure for {outcome}{asked}{hint}")
         return
     print(
         f"{study}, {outcome}" + (f", by the question of report {report}" if report else ", by the default preference")
@@ -43,7 +51,7 @@ def explain_choice(
         print(
             f"\n{'TAKEN' if row['used'] else 'not taken'}  {row['arm_treatment']} against {row['arm_comparator']}, {row['path']} ({row['source']})"
         )
-        print(f"  printed    {_printed(row)}")
+        print(f"  printed    {row['printed'] or 'nothing that gives an effect'}")
         if row["effect"] is not None:
             print(f"  effect     {row['effect']:.4f}, se {row['se']:.4f}{_rounding(row)}")
         print(f"  how        {row['how']}")
@@ -69,19 +77,6 @@ def _frames(
         )
         for asked in question.comparisons
     ]
-
-
-def _printed(row: dict[str, Any]) -> str:
-    parts = [f"{row['measure']} {row['estimate']}"] if row["estimate"] is not None else []
-    if row["ci_low"] is not None:
-        parts.append(f"[{row['ci_low']}, {row['ci_high']}]")
-    if row["p"] is not None:
-        parts.append(f"p {row['p']}")
-    if row["events_treatment"] is not None and row["estimate"] is None:
-        parts.append(
-            f"{row['events_treatment']:.0f} of {row['n_treatment'] or '?'} against {row['events_comparator'] or '?'} of {row['n_comparator'] or '?'}"
-        )
-    return " ".join(parts) or "nothing that gives an effect"
 
 
 def _rounding(row: dict[str, Any]) -> str:

@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 def print_problems(problems: Sequence[Problem]) -> None:
     """One line per problem on standard output, and their number on standard error."""
+    from metasyn.records.plausibility import CHECKS  # findings that a record may accept, by this name
+
     for problem in problems:
         line = f"{problem.file}:{problem.line}:{problem.column}: "
         line += f"{problem.path}: " if problem.path else ""
         line += problem.message if problem.severity == "error" else f"{problem.severity}: {problem.message}"
+        if problem.check in CHECKS:
+            line += f" [{problem.check}]"
         if problem.accepted is not None:
             line += f" [accepted: {problem.accepted}]"
         print(line)

@@ -66,15 +66,17 @@ def from_ci(
     high = None if ci_high is None else np.log(_positive("ci_high", ci_high))
     if low is not None and high is not None:
         _ordered(low, high, "ci_low is not below ci_high")
-        return LogEffect(_out(effect), _out((high - low) / (2 * z)), f"HR with its {level:.4g} interval")
+        return LogEffect(_out(effect), _out((high - low) / (2 * z)), f"HR with its {100 * level:.6g}% interval")
     if high is not None:
         _ordered(effect, high, "estimate is not below ci_high")
         return LogEffect(
-            _out(effect), _out((high - effect) / z), f"HR with the upper limit of its {level:.4g} interval"
+            _out(effect), _out((high - effect) / z), f"HR with the upper limit of its {100 * level:.6g}% interval"
         )
     assert low is not None
     _ordered(low, effect, "ci_low is not below estimate")
-    return LogEffect(_out(effect), _out((effect - low) / z), f"HR with the lower limit of its {level:.4g} interval")
+    return LogEffect(
+        _out(effect), _out((effect - low) / z), f"HR with the lower limit of its {100 * level:.6g}% interval"
+    )
 
 
 def from_p_value(estimate: Numbers, p_value: Numbers, *, sides: int = 2) -> LogEffect:

@@ -116,6 +116,7 @@ class Evidence:
         )
         if comparison is not None:
             self._check_treatment(comparison.add)
+        self._check_diseases(rules.key.get("disease", ()))
         rows = build_candidates(self.records, outcome, comparison, rules)
         _select(rows, wishes, outcome, mark_ties=ties == "mark")
         by = [name for name in KEY_FIELDS if name not in exchangeable] + ([] if combine_designs else ["body"])
@@ -289,6 +290,14 @@ class Evidence:
             raise UsageError(
                 f"treatment {name} is not known{did_you_mean(name, known)}; accepted: {listed(sorted(known), 40)}"
             )
+
+    def _check_diseases(self, diseases: Sequence[str]) -> None:
+        known = self.vocabulary.diseases if self.vocabulary is not None else {}
+        for disease in diseases:
+            if known and disease not in known:
+                raise UsageError(
+                    f"disease {disease} is not known{did_you_mean(disease, known)}; accepted: {listed(known, 40)}"
+                )
 
     def _keep_cohorts_apart(self, rows: list[Candidate], by: Sequence[str]) -> None:
         """Of studies in one pool that may share patients the one with the most patients is used; the rest say so."""

@@ -24,6 +24,7 @@ COLUMNS = (
     "se_low",
     "se_high",
     "how",
+    "printed",
     "estimate",
     "ci_low",
     "ci_high",

@@ -86,6 +86,7 @@ def _from_contrasts(
             se_low=rung.se_low,
             se_high=rung.se_high,
             how=rung.how + (", direction turned round" if sign < 0 else ""),
+            printed=_printed(row),
             estimate=_text(row.estimate),
             ci_low=_text(row.ci[0]) if row.ci else None,
             ci_high=_text(row.ci[1]) if row.ci else None,
@@ -105,6 +106,19 @@ def _from_contrasts(
             candidate["why_not"], against, why_not_row(study, row, rules), rung.how if rung.effect is None else None
         )
         yield _turned(candidate) if sign < 0 else candidate
+
+
+def _printed(row: Contrast) -> str | None:
+    """A contrast's figures as the paper prints them."""
+    parts = [f"{row.measure or 'estimate'} {row.estimate}"] if row.estimate is not None else []
+    if row.ci is not None:
+        parts.append(f"[{row.ci[0]}, {row.ci[1]}]" + (f" ({row.level:.4g})" if row.level != 0.95 else ""))
+    if row.o_minus_e is not None:
+        parts.append(f"O-E {row.o_minus_e}, V {row.variance}")
+    text = " ".join(parts)
+    if row.p is not None:
+        text += f"{', ' if text else ''}p {row.p}"
+    return text or None
 
 
 def _turned(candidate: Candidate) -> Candidate:

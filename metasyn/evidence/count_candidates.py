@@ -97,6 +97,7 @@ def _pair(
         n_comparator=count_c.n,
         events_treatment=count_t.events,
         events_comparator=count_c.events,
+        printed=f"{_printed(row_t, count_t)} against {_printed(row_c, count_c)}",
         model="univariable",  # counts of two arms are compared as they are
         path=f"{path_t}, {path_c}",
         paths={path_t, path_c},
@@ -115,6 +116,14 @@ def _pair(
         "immortal time: groups are formed by an exposure that begins after time zero" if immortal else None,
     )
     return candidate
+
+
+def _printed(row: Response | AdverseEvent, count: Count) -> str:
+    """Events or percentage as the paper prints them, with the patients they are taken of."""
+    of = f" of {count.n}" if count.n else ""
+    if row.events is not None:
+        return f"{row.events}{of}"
+    return f"{row.percent}%{of}" if row.percent is not None else "nothing"
 
 
 def _effect(measure: str, treatment: Count, comparator: Count) -> tuple[float | None, float | None, str]:

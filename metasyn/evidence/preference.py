@@ -129,6 +129,7 @@ def choose(
         if fitting:
             raise SelectionError(
                 f"{where}: wish {number} of prefer ({', '.join(f'{k}: {v}' for k, v in wish.items())}) leaves {len(fitting)} estimates; "
-                "make it say which:\n" + "\n".join(f"  - {describe(candidate)}" for candidate in fitting)
+                "make it say which (in a report's prefer, or as --prefer method=…,cutoff=…):\n"
+                + "\n".join(f"  - {describe(candidate)}" for candidate in fitting)
             )
     return None, "no wish of prefer fits"

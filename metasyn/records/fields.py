@@ -75,14 +75,19 @@ def _interval(value: Any) -> Any:
     if isinstance(value, tuple):
         return value
     if not isinstance(value, list):
-        raise refuse(f"is {kind_of(value)}; accepted: [low, high], such as [0.468, 0.790]")
+        dashed = re.fullmatch(r"\s*([\d.]+)\s*(?:[-–—]|to)\s*([\d.]+)\s*", value) if isinstance(value, str) else None
+        hint = f"[{dashed[1]}, {dashed[2]}]" if dashed else "[low, high], such as [0.468, 0.790]"
+        raise refuse(f"is {kind_of(value)}; accepted: {hint}")
     if len(value) == 4 and all(isinstance(item, str) and item.strip().isdigit() for item in value):
         raise refuse(
             f"has four numbers ({', '.join(value)}), as if decimal commas were meant; accepted: "
             f"[{value[0]}.{value[1]}, {value[2]}.{value[3]}]"
         )
     if len(value) != 2:
-        raise refuse(f"has {len(value)} numbers; accepted: two, [low, high]")
+        shown = ", ".join(str(item) for item in value)
+        dashed = re.fullmatch(r"\s*([\d.]+)\s*[-–—]\s*([\d.]+)\s*", shown)
+        hint = f"[{dashed[1]}, {dashed[2]}], with a comma" if dashed else "two, [low, high]"
+        raise refuse(f"has {len(value)} {'entry' if len(value) == 1 else 'numbers'} ([{shown}]); accepted: {hint}")
     return tuple(value)
 
 

@@ -60,7 +60,7 @@ def find_project(start: Path) -> Path:
         if (folder / "evidence").is_dir():
             return folder
     raise UsageError(
-        f"no project found at or above {start}: a project is a folder with evidence/; `metasyn init` makes one"
+        f"no project found at or above {start.resolve()}: a project is a folder with evidence/; `metasyn init` makes one"
     )
 
 

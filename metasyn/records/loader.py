@@ -20,6 +20,12 @@ from metasyn.records.vocabulary import Vocabulary
 from metasyn.records.yaml_reader import read_document
 
 PARALLEL_FROM = 48  # files: below, starting workers costs more than it saves
+REFERS = {
+    "arms": ("arm",),
+    "sets": ("set",),
+    "reports": ("source",),
+    "cutoffs": ("cutoff",),
+}  # section: checks of references
 Parsed = tuple[Entry | None, tuple[Problem, ...]]  # a sound record, or the problems that stand against it
 
 
@@ -164,7 +170,7 @@ def read_records(
 def _no_records(layout: Layout) -> Problem:
     return Problem(
         file=layout.name(layout.studies),
-        line=0,
+        line=1,
         column=1,
         path="",
         check="no-records",
@@ -198,9 +204,16 @@ def _parse(raw: bytes, name: str, curves: Path | None, vocabulary: Vocabulary | 
     if document.data is None:
         return None, tuple(problems)
     study, complaints = validate(Study, document, name)
+    if not document.whole:  # what is missing or misplaced may follow from the line that could not be read
+        problems += [problem for problem in complaints if problem.check not in ("missing-field", "type")]
+        return None, tuple(problems)
     readable = study if study is not None else construct_leniently(Study, document.data)
     said = {(problem.path, problem.line) for problem in complaints}
     found = check_structure(readable, document, name, vocabulary=vocabulary, curves=curves)
+    # where the list of arms, sets or publications is at fault itself, every reference to it would be a second message
+    broken = {problem.path.split(".")[0] for problem in complaints if problem.check in ("type", "missing-field")}
+    silenced = {name for section, names in REFERS.items() if section in broken for name in names}
+    found = [problem for problem in found if problem.check not in silenced]
     problems += [*complaints, *(problem for problem in found if (problem.path, problem.line) not in said)]
     if study is None or any(problem.severity == "error" for problem in problems):
         return None, tuple(problems)

@@ -22,6 +22,7 @@ class Fault:
     column: int
     message: str
     mended: str
+    known: bool  # whether a rule recognised it, so that it is no mere consequence of an earlier one
 
 
 def diagnose(lines: list[str], error: yaml.YAMLError) -> Fault:
@@ -38,9 +39,9 @@ def diagnose(lines: list[str], error: yaml.YAMLError) -> Fault:
         if not text.strip() or text.lstrip().startswith("#"):
             continue
         for rule in _RULES:
-            found = rule(text, problem, number == line)
+            found = rule(text, problem, number == line) or _missing_colon(lines, number, problem)
             if found is not None:
-                return Fault(number, column if number == line else 1, *found)
+                return Fault(number, column if number == line else 1, *found, known=True)
     opened = getattr(error, "context_mark", None)
     if "expected ',' or" in problem and opened is not None:
         bracket = lines[opened.line][opened.column : opened.column + 1]
@@ -50,6 +51,7 @@ def diagnose(lines: list[str], error: yaml.YAMLError) -> Fault:
             f"the {bracket} here is not closed, or a comma is missing by line {line}; accepted: every {bracket} with its partner, "
             "and texts with , : # [ ] { } in quotes",
             "" if opened.line + 1 == line or not lines[line - 1].strip() else lines[opened.line],
+            known=False,
         )
     return Fault(
         line,
@@ -57,6 +59,7 @@ def diagnose(lines: list[str], error: yaml.YAMLError) -> Fault:
         f"is not YAML here ({_short(lines[line - 1].strip())}): {problem}; accepted: key: value with one space after the colon, "
         "every [ and { closed, and texts with : # [ ] { } , in quotes",
         "",
+        known=False,
     )
 
 
@@ -69,6 +72,22 @@ def _missing_space(text: str, _problem: str, _at_mark: bool) -> tuple[str, str] 
     meant = f"{match[1]}: {match[2]}"
     indent = text[: len(text) - len(text.lstrip())]
     return f"has no space after the colon ({_short(body)}); accepted: {_short(meant)}", indent + meant
+
+
+def _missing_colon(lines: list[str], number: int, problem: str) -> tuple[str, str] | None:
+    """`arms` alone on its line, with an indented line below."""
+    text = lines[number - 1]
+    below = next((line for line in lines[number:] if line.strip()), "")
+    indent = len(text) - len(text.lstrip())
+    opens = len(below) - len(below.lstrip()) > indent and not text.strip().startswith("- ")
+    if (
+        not re.fullmatch(r"\s*[A-Za-z_][\w-]*\s*", text)
+        or not opens
+        or ("expected" not in problem and "mapping values" not in problem)
+    ):
+        return None
+    word = text.strip()
+    return f"{word}: has no colon ({word}); accepted: {word}:", text.rstrip() + ":"
 
 
 def _special_start(text: str, _problem: str, at_mark: bool) -> tuple[str, str] | None:

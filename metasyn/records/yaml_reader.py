@@ -62,6 +62,7 @@ class Document:
     data: Any
     places: Places
     problems: list[Problem] = field(default_factory=list)
+    whole: bool = True  # False where a line had to be left out to read on
 
 
 class _TooDeepError(Exception):
@@ -106,8 +107,8 @@ def read_document(raw: bytes, file: str) -> Document:
         report(1, 1, "the file is empty; accepted: one record as a YAML mapping that begins with format: 1")
         return Document(None, nothing, problems)
     text = _without_tabs(text, report)
-    data, places = _read_mending(text, report)
-    return Document(data, places, problems)
+    data, places, whole = _read_mending(text, report)
+    return Document(data, places, problems, whole)
 
 
 def _decode(raw: bytes, report: Any) -> str | None:
@@ -136,6 +137,11 @@ def _decode(raw: bytes, report: Any) -> str | None:
         )
         return None
     control = _CONTROL.search(text)
+    for space in re.finditer("(?<=:)[\u00a0\u2007\u202f\u3000](?=\\S)", text):
+        line = text.count("\n", 0, space.start()) + 1
+        column = space.start() - (text.rfind("\n", 0, space.start()) + 1) + 1
+        report(line, column, "has a no-break space after the colon; accepted: a plain space", check="encoding")
+    text = re.sub("(?<=:)[\u00a0\u2007\u202f\u3000](?=\\S)", " ", text)
     if control is not None:
         line = text.count("\n", 0, control.start()) + 1
         column = control.start() - (text.rfind("\n", 0, control.start()) + 1) + 1
@@ -170,32 +176,38 @@ def _without_tabs(text: str, report: Any) -> str:
     return "\n".join(lines)
 
 
-def _read_mending(text: str, report: Any) -> tuple[Any, Places]:
-    """Read; at a syntax error report it, mend that one line and read on, at most 40 times."""
+def _read_mending(text: str, report: Any) -> tuple[Any, Places, bool]:
+    """Read; at a syntax error report it, mend that one line and read on, at most 40 times.
+
+    Once a line had to be left out, later syntax errors may be its consequences: only those that are recognised are reported.
+    """
     lines = text.split("\n")
     reported: set[int] = set()
+    whole = True
     for _ in range(40):
         builder = _Builder()
         try:
-            built = builder.build("\n".join(lines))
+            data, places = builder.build("\n".join(lines))
             for refusal in builder.refusals:
                 report(*refusal)
-            return built
+            return data, places, whole
         except _TooDeepError as deep:
             report(deep.line, deep.column, f"is nested deeper than {MAX_DEPTH} levels; accepted: a flatter record")
-            return None, Places(1, 1)
+            return None, Places(1, 1), whole
         except yaml.YAMLError as error:
             fault = diagnose(lines, error)
             mended = fault.mended
-            if fault.line in reported:  # mending did not help: blank the line out
+            if fault.line in reported:  # mending did not help: leave the line out
                 mended = ""
-            else:
+            elif whole or fault.known:
                 report(fault.line, fault.column, fault.message)
                 reported.add(fault.line)
+            if not mended:
+                whole = False
             if lines[fault.line - 1] == mended:
-                return None, Places(1, 1)
+                return None, Places(1, 1), False
             lines[fault.line - 1] = mended
-    return None, Places(1, 1)
+    return None, Places(1, 1), False
 
 
 class _Builder:

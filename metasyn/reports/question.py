@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -12,9 +12,12 @@ from metasyn.errors import EvidenceError, Problem
 from metasyn.evidence import KEY_FIELDS
 from metasyn.evidence.preference import DEFAULT_PREFERENCE, wish_problem
 from metasyn.records.fields import Flag, Level, Model, Text, refuse
+from metasyn.records.study import TimeOrigin
 from metasyn.records.validation import Loc, did_you_mean, listed, problem_at, validate
 from metasyn.records.vocabulary import Vocabulary
 from metasyn.records.yaml_reader import Document, read_document
+
+TIME_ORIGINS: tuple[str, ...] = get_args(TimeOrigin)
 
 
 def _one_or_more(value: Any) -> Any:
@@ -179,6 +182,15 @@ def load_question(path: Path, file: str, vocabulary: Vocabulary | None) -> Quest
 
 def _references(question: Question, document: Document, file: str, vocabulary: Vocabulary | None) -> list[Problem]:
     found: list[tuple[Loc, str]] = []
+    found += _repeats(question)
+    for index, value in enumerate(question.key.time_origin or []):
+        if value not in TIME_ORIGINS:
+            found.append(
+                (
+                    ("key", "time_origin", index),
+                    f"is not a time origin ({value}){did_you_mean(value, TIME_ORIGINS)}; accepted: {', '.join(TIME_ORIGINS)}",
+                )
+            )
     if question.assume_exchangeable and question.assume_exchangeable_because is None:
         found.append(
             (
@@ -204,6 +216,28 @@ def _references(question: Question, document: Document, file: str, vocabulary: V
             if comparison.add not in vocabulary.treatments:
                 found.append((("comparisons", index, "add"), _unknown(comparison.add, vocabulary.treatments)))
     return [problem_at(document, file, loc, message, check="unknown-word") for loc, message in found]
+
+
+def slug(text: str) -> str:
+    """A name for links and files: letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower().replace(">=", " ge ")).strip("-")
+
+
+def _repeats(question: Question) -> list[tuple[Loc, str]]:
+    """Names that would make one section, or one file, of two."""
+    found: list[tuple[Loc, str]] = []
+    for field, texts in (
+        ("comparisons", [asked.name for asked in question.comparisons]),
+        ("outcomes", question.outcomes),
+    ):
+        seen: dict[str, str] = {}
+        for index, text in enumerate(texts):
+            if slug(text) in seen:
+                loc: Loc = (field, index, "name") if field == "comparisons" else (field, index)
+                message = f"stands for the same section as {seen[slug(text)]} ({text}); accepted: names that differ in letters or digits"
+                found.append((loc, message))
+            seen.setdefault(slug(text), text)
+    return found
 
 
 def _unknown(word: str, words: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +19,7 @@ from metasyn.records.study import Study
 from metasyn.reports.analyse import PREDICTION_PRINTED_FROM, OutcomeResult
 from metasyn.reports.figures import alternative_text
 from metasyn.reports.methods import REFERENCES, methods
-from metasyn.reports.question import Question
+from metasyn.reports.question import Question, slug
 from metasyn.reports.words import body_words, key_words, measure_name, number, used_words
 
 DASH = "–"
@@ -84,8 +83,7 @@ def involved(answered: tuple[OutcomeResult, ...]) -> list[str]:
 
 def anchor(result: OutcomeResult) -> str:
     """A name for links and files: letters, digits and dashes."""
-    text = f"{result.comparison} {result.outcome}".replace(">=", " ge ")
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return slug(f"{result.comparison} {result.outcome}")
 
 
 def _image(svg: bytes) -> str:
@@ -227,22 +225,7 @@ def _small_tables(result: OutcomeResult) -> list[dict[str, Any]]:
 
 
 def _printed(row: pd.Series) -> str:
-    if isinstance(row["estimate"], str):
-        text = f"{row['measure']} {row['estimate']}"
-        if isinstance(row["ci_low"], str):
-            text += f" [{row['ci_low']}, {row['ci_high']}]" + (f" ({row['level']:.4g})" if row["level"] != 0.95 else "")
-        return text + (f", p {row['p']}" if isinstance(row["p"], str) else "")
-    if (
-        not pd.isna(row["events_treatment"])
-        and not pd.isna(row["n_treatment"])
-        and not pd.isna(row["events_comparator"])
-    ):
-        return f"{int(row['events_treatment'])}/{_n(row['n_treatment'])} against {int(row['events_comparator'])}/{_n(row['n_comparator'])}"
-    return f"p {row['p']}" if isinstance(row["p"], str) else DASH
-
-
-def _n(value: Any) -> str:
-    return DASH if value is None or pd.isna(value) else str(int(value))
+    return row["printed"] if isinstance(row["printed"], str) else DASH
 
 
 def _used_row(row: pd.Series) -> dict[str, str]:

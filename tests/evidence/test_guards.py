@@ -22,7 +22,7 @@ def test_a_difference_stays_on_its_own_scale(project):
     project.add_row("a-2024", "contrasts", "{" + PFS + ", measure: RMST-difference, estimate: -2.1, ci: [-3.7, -0.5]}")
     (row,) = candidates(project, "PFS", measure="RMST-difference").to_dict("records")
     assert_allclose([row["effect"], row["se"]], [-2.1, 3.2 / 2 / 1.959963984540054], rtol=1e-12)
-    assert row["how"].startswith("RMST-difference with its 0.95 interval")
+    assert row["how"].startswith("RMST-difference with its 95% interval")
     assert "measure RMST-difference, not HR" in candidates(project, "PFS")["why_not"][0]
 
 

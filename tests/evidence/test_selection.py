@@ -25,7 +25,7 @@ def test_takes_the_printed_interval_and_says_how(project):
     project.record("a-2024")
     (row,) = effects(project).to_dict("records")
     assert_allclose([row["effect"], row["se"]], [np.log(0.70), np.log(0.91 / 0.54) / 2 / 1.959963984540054], rtol=1e-12)
-    assert row["how"].startswith("HR with its 0.95 interval")
+    assert row["how"].startswith("HR with its 95% interval")
     assert (row["study"], row["arm_treatment"], row["arm_comparator"]) == ("a-2024", "drug", "control")
     assert row["se_low"] < row["se"] < row["se_high"]
 

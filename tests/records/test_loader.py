@@ -63,7 +63,7 @@ def test_a_record_with_many_mistakes_gets_one_line_for_each_in_one_run(project):
 @pytest.mark.parametrize(
     ("replace", "words"),
     [
-        (("arms:\n  drug:", "arms:\n  - drug:"), "arms"),
+        (("sets:\n  main:", "sets:\n  - main:"), "sets: is a list [...]; accepted: a mapping"),
         (
             ("population: {disease: condition-x, line: 1}", "population: [condition-x, 1]"),
             "population: is a list [...]; accepted: a mapping",
@@ -76,7 +76,10 @@ def test_a_record_with_many_mistakes_gets_one_line_for_each_in_one_run(project):
             ("ci: [0.54, 0.91]", "ci: {low: 0.54, high: 0.91}"),
             "contrasts[0].ci: is a mapping {...}; accepted: [low, high]",
         ),
-        (("ci: [0.54, 0.91]", "ci: [0.54, 0.70, 0.91]"), "contrasts[0].ci: has 3 numbers; accepted: two"),
+        (
+            ("ci: [0.54, 0.91]", "ci: [0.54, 0.70, 0.91]"),
+            "contrasts[0].ci: has 3 numbers ([0.54, 0.70, 0.91]); accepted: two",
+        ),
         (
             ("ci: [0.54, 0.91]", "ci: [0.54, 0.91], level: 95"),
             "contrasts[0].level: is not a fraction between 0 and 1 (95); accepted: 0.95",
@@ -94,6 +97,25 @@ def test_wrong_shapes_and_values_name_what_would_be_accepted(project, replace, w
     with pytest.raises(EvidenceError) as refused:
         load_records(find_layout(project.root))
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("replace", "line", "words"),
+    [
+        (("arms:\n", "arms\n"), 9, "arms: has no colon (arms); accepted: arms:"),
+        (("reports:\n", "report:\n"), 3, "did you mean reports?"),
+        (("ci: [0.54, 0.91]", "ci: [0.54–0.91]"), 15, "accepted: [0.54, 0.91], with a comma"),
+        (("ci: [0.54, 0.91]", "ci: 0.54-0.91"), 15, "accepted: [0.54, 0.91]"),
+        (("estimate: 0.70", "estimate:\u00a00.70"), 15, "has a no-break space after the colon"),
+    ],
+)
+def test_one_mistake_gives_one_or_two_lines_where_it_stands(project, replace, line, words):
+    project.record("a-2024", replace=replace)
+    with pytest.raises(EvidenceError) as refused:
+        load_records(find_layout(project.root))
+    lines = str(refused.value).splitlines()
+    assert len(lines) <= 2
+    assert any(text.startswith(f"evidence/studies/a-2024.yaml:{line}:") and words in text for text in lines), lines
 
 
 def test_problems_of_all_files_come_together(project):
