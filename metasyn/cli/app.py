@@ -14,7 +14,7 @@ from metasyn.errors import MetasynError, UsageError
 if TYPE_CHECKING:
     from metasyn.errors import Problem
     from metasyn.evidence import Evidence
-    from metasyn.records import Layout, Records
+    from metasyn.records import Layout
 
 app = typer.Typer(
     name="metasyn",
@@ -97,19 +97,26 @@ def init(
 
 @app.command()
 def check(
-    path: Annotated[Path | None, typer.Argument(help="Project, folder of records, or one record.")] = None,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Project, folder of records, records, report definitions, or the vocabulary."),
+    ] = None,
     json: JsonOption = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail the run as errors do.")] = False,
+    project: ProjectOption = HERE,
 ) -> None:
-    """Check records: every problem of every file in one run."""
-    from metasyn.cli.output import print_json, print_problems, progress
-    from metasyn.records import find_layout, find_project, read_records
+    """Check records and report definitions: every problem of every file in one run."""
+    from metasyn.cli.checking import check_path
+    from metasyn.cli.output import print_json, print_problems
+    from metasyn.records import find_project
 
-    layout = find_layout(path if path is not None else find_project(HERE))
-    with progress("records") as report:
-        records, problems = read_records(layout, progress=report)
-    problems += _definition_problems(layout, records)
-    findings = sorted([*problems, *records.findings], key=lambda p: (p.file, p.line, p.column, p.path))
+    findings: list[Problem] = []
+    records = 0
+    for path in paths or [find_project(project)]:
+        found, loaded = check_path(path)
+        findings += found
+        records += loaded
+    findings = sorted(dict.fromkeys(findings), key=lambda p: (p.file, p.line, p.column, p.path))
     if json:
         fields = ("file", "line", "column", "path", "check", "severity", "message", "arithmetic", "accepted")
         print_json(
@@ -121,25 +128,7 @@ def check(
     if any(finding.severity in failing and finding.accepted is None for finding in findings):
         raise typer.Exit(1)
     if not json:
-        n = len(records.studies)
-        print(f"{n} {'record' if n == 1 else 'records'}: nothing to correct", file=sys.stderr)
-
-
-def _definition_problems(layout: Layout, records: Records) -> list[Problem]:
-    """What stands against the report definitions, where a whole project is checked."""
-    paths = sorted((layout.root / "reports").glob("*.yaml"))
-    if layout.only is not None or layout.curves is None or not paths:
-        return []
-    from metasyn.errors import EvidenceError
-    from metasyn.reports import load_question
-
-    problems: list[Problem] = []
-    for path in paths:
-        try:
-            load_question(path, layout.name(path), records.vocabulary)
-        except EvidenceError as error:
-            problems += error.problems
-    return problems
+        print(f"{records} {'record' if records == 1 else 'records'}: nothing to correct", file=sys.stderr)
 
 
 @app.command()

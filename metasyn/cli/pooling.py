@@ -10,9 +10,20 @@ import pandas as pd
 from metasyn.cli.output import print_json, print_table
 from metasyn.errors import UsageError
 from metasyn.evidence import KEY_FIELDS
-from metasyn.pooling import pool
+from metasyn.pooling import PooledEstimate, pool
 from metasyn.reports.results import pooled_values
 from metasyn.reports.words import body_words, key_words
+
+
+def _caution(pooled: PooledEstimate) -> str:
+    """What a reader must know before quoting the interval."""
+    if pooled.k == 1:
+        return "one study, not pooled"
+    if pooled.k == 2 and pooled.ci_method in ("HK", "HK_adhoc", "t"):
+        return "2 studies: 1 degree of freedom, do not quote"
+    if any("narrower than the Wald" in note for note in pooled.notes):
+        return "narrower than Wald's: quote the wider (--ci z)"
+    return ""
 
 
 def print_pools(frame: pd.DataFrame, outcome: str, *, tau2: str, ci: str, level: float, json: bool) -> None:
@@ -65,13 +76,23 @@ def print_pools(frame: pd.DataFrame, outcome: str, *, tau2: str, ci: str, level:
                 prediction,
                 "" if pooled.k == 1 else f"{pooled.tau2:.4f}",
                 "" if pooled.k == 1 else f"{pooled.i2:.0f}%",
+                _caution(pooled),
             ]
         )
         notes += [f"{where}: {note}" for note in pooled.notes]
     if json:
         print_json(found)
         return
-    columns = ["population and design", "k", "estimate", f"{level:.0%} CI ({ci})", "prediction", "tau2", "I2"]
+    columns = [
+        "population and design",
+        "k",
+        "estimate",
+        f"{level:.0%} CI ({ci})",
+        "prediction",
+        "tau2",
+        "I2",
+        "caution",
+    ]
     print_table(f"{outcome}: {tau2}", columns, table, right=frozenset({"k", "tau2", "I2"}))
     for note in dict.fromkeys(notes):
         print(f"note: {note}", file=sys.stderr)

@@ -167,6 +167,13 @@ def read_records(
     ), problems
 
 
+def read_vocabulary(layout: Layout) -> tuple[Vocabulary | None, list[Problem]]:
+    """A project's words, and what stands against them."""
+    problems: list[Problem] = []
+    vocabulary, _ = _read_vocabulary(layout, problems, {})
+    return vocabulary, problems
+
+
 def _no_records(layout: Layout) -> Problem:
     return Problem(
         file=layout.name(layout.studies),

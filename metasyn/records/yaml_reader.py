@@ -104,7 +104,7 @@ def read_document(raw: bytes, file: str) -> Document:
     if text is None:
         return Document(None, nothing, problems)
     if not text.strip() or all(line.lstrip().startswith("#") or not line.strip() for line in text.splitlines()):
-        report(1, 1, "the file is empty; accepted: one record as a YAML mapping that begins with format: 1")
+        report(1, 1, "the file is empty; accepted: a YAML mapping, field: value")
         return Document(None, nothing, problems)
     text = _without_tabs(text, report)
     data, places, whole = _read_mending(text, report)

@@ -11,8 +11,8 @@ from metasyn.evidence import KEY_FIELDS
 from metasyn.plots import ForestBlock, ForestRow, forest
 from metasyn.plots.forest import effect_head, effect_text
 from metasyn.pooling import is_ratio
-from metasyn.pooling.interval import critical_value
 from metasyn.reports.analyse import PREDICTION_DRAWN_FROM, PREDICTION_PRINTED_FROM, OutcomeResult, Stratum
+from metasyn.reports.shown import shown_effect
 from metasyn.reports.words import body_words, heterogeneity_words, key_words, measure_name, used_words
 
 
@@ -41,10 +41,9 @@ def left_out_forest(result: OutcomeResult, level: float) -> Any:
     ]
     if rows.empty:
         return None
-    z = critical_value(level, None)
     blocks: dict[str, list[ForestRow]] = {}
     for _, row in rows.iterrows():
-        low, high = row["effect"] - z * row["se"], row["effect"] + z * row["se"]
+        shown = shown_effect(row, level)
         reasons = str(row["why_not"]).split("; ")
         more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
         reason = textwrap.shorten(reasons[0], 80, placeholder=" …") + more
@@ -53,10 +52,10 @@ def left_out_forest(result: OutcomeResult, level: float) -> Any:
             ForestRow(
                 left=(str(row["name"]), used_words(row)),
                 effect=row["effect"],
-                ci_low=low,
-                ci_high=high,
+                ci_low=shown.low,
+                ci_high=shown.high,
                 weight=None,
-                right=(effect_text(row["effect"], low, high, row["measure"]), reason),
+                right=(shown.text, reason),
                 muted=True,
             )
         )
@@ -70,16 +69,13 @@ def left_out_forest(result: OutcomeResult, level: float) -> Any:
     return axes.figure
 
 
-def alternative_text(result: OutcomeResult) -> str:
+def alternative_text(result: OutcomeResult, level: float) -> str:
     """The figure in words."""
     parts = [f"Forest plot of {result.label.lower()}, {result.comparison}."]
     for stratum in result.strata:
         where = f"{body_words(stratum.body)}, {key_words(stratum.key)}"
         for _, row in stratum.rows.iterrows():
-            z = critical_value(0.95, None)
-            text = effect_text(
-                row["effect"], row["effect"] - z * row["se"], row["effect"] + z * row["se"], result.measure
-            )
+            text = shown_effect(row, level).text
             parts.append(f"{row['name']}: {measure_name(result.measure)} {text}.")
         if stratum.headline is not None:
             pooled = stratum.headline
@@ -98,20 +94,19 @@ def _favours(result: OutcomeResult) -> tuple[str, str] | None:
 
 def _block(stratum: Stratum, measure: str, level: float, *, titled: bool) -> ForestBlock:
     pooled = stratum.headline
-    z = critical_value(level, None)
     rows = []
     for index, row in stratum.rows.iterrows():
-        low, high = row["effect"] - z * row["se"], row["effect"] + z * row["se"]
+        shown = shown_effect(row, level)
         weight = float(pooled.weights[int(str(index))]) if pooled is not None else None
         rows.append(
             ForestRow(
                 left=(str(row["name"]), arm_text(row, "treatment"), arm_text(row, "comparator")),
                 effect=row["effect"],
-                ci_low=low,
-                ci_high=high,
+                ci_low=shown.low,
+                ci_high=shown.high,
                 weight=weight,
                 right=(
-                    effect_text(row["effect"], low, high, measure),
+                    shown.text,
                     f"{weight:.1%}" if weight is not None else "–",
                     used_words(row),
                 ),

@@ -20,6 +20,7 @@ from metasyn.reports.analyse import PREDICTION_PRINTED_FROM, OutcomeResult
 from metasyn.reports.figures import alternative_text
 from metasyn.reports.methods import REFERENCES, methods
 from metasyn.reports.question import Question, slug
+from metasyn.reports.shown import shown_effect
 from metasyn.reports.words import body_words, key_words, measure_name, number, used_words
 
 DASH = "–"
@@ -64,8 +65,8 @@ def page(
         css=Markup(css),
         css_hash=f"sha256-{digest}",
         level=f"{question.model.level:.0%}",
-        overview=_overview(answered),
-        results=[_section(result, figures) for result in answered],
+        overview=_overview(answered, question.model.level),
+        results=[_section(result, figures, question.model.level) for result in answered],
         studies=[_study(study) for study in studies],
         bias=[_bias(study) for study in studies],
         findings=_findings(evidence, studies),
@@ -90,7 +91,7 @@ def _image(svg: bytes) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
 
 
-def _overview(answered: tuple[OutcomeResult, ...]) -> list[dict[str, Any]]:
+def _overview(answered: tuple[OutcomeResult, ...], level: float) -> list[dict[str, Any]]:
     rows = []
     alone = len({result.comparison for result in answered}) == 1
     for result in answered:
@@ -98,7 +99,7 @@ def _overview(answered: tuple[OutcomeResult, ...]) -> list[dict[str, Any]]:
             pooled = stratum.headline
             if pooled is None:
                 row = stratum.rows.iloc[0]
-                text, k = _effect_text(row, result.measure), f"1 ({row['name']})"
+                text, k = shown_effect(row, level).text, f"1 ({row['name']})"
                 prediction, i2 = DASH, DASH
             else:
                 text = effect_text(pooled.estimate, pooled.ci_low, pooled.ci_high, result.measure)
@@ -138,25 +139,16 @@ def _prediction(pooled: PooledEstimate) -> str:
     return f"{pooled.back(pooled.pi_low):.2f} to {pooled.back(pooled.pi_high):.2f}"
 
 
-def _effect_text(row: pd.Series, measure: str) -> str:
-    return effect_text(
-        row["effect"],
-        row["effect"] - 1.959963984540054 * row["se"],
-        row["effect"] + 1.959963984540054 * row["se"],
-        measure,
-    )
-
-
-def _section(result: OutcomeResult, figures: Mapping[str, bytes]) -> dict[str, Any]:
+def _section(result: OutcomeResult, figures: Mapping[str, bytes], level: float) -> dict[str, Any]:
     name = anchor(result)
     used = pd.concat([stratum.rows for stratum in result.strata]) if result.strata else result.candidates.iloc[:0]
     return {
         "anchor": name,
         "heading": f"{result.label}: {result.comparison}",
-        "sentences": _sentences(result),
+        "sentences": _sentences(result, level),
         "image": _image(figures[name]) if name in figures else None,
-        "alt": alternative_text(result),
-        "caption": f"{measure_name(result.measure).capitalize()} with intervals, drawn from each effect and its standard error (the table below has them as printed); squares grow with weight, the diamond is the pooled result"
+        "alt": alternative_text(result, level),
+        "caption": f"{measure_name(result.measure).capitalize()} with intervals, as printed where the paper prints them at this level; squares grow with weight, the diamond is the pooled result"
         + (
             ", the grey bar the prediction interval."
             if any(s.headline is not None and s.headline.k >= 5 for s in result.strata)
@@ -171,7 +163,7 @@ def _section(result: OutcomeResult, figures: Mapping[str, bytes]) -> dict[str, A
     }
 
 
-def _sentences(result: OutcomeResult) -> list[str]:
+def _sentences(result: OutcomeResult, level: float) -> list[str]:
     lines = []
     several = len(result.strata) > 1
     for stratum in result.strata:
@@ -180,7 +172,7 @@ def _sentences(result: OutcomeResult) -> list[str]:
         if stratum.headline is None:
             row = stratum.rows.iloc[0]
             lines.append(
-                f"{where}: one study, {row['name']}. {name} {_effect_text(row, result.measure)}; nothing is pooled."
+                f"{where}: one study, {row['name']}. {name} {shown_effect(row, level).text}; nothing is pooled."
             )
             continue
         pooled = stratum.headline

@@ -164,7 +164,7 @@ def test_a_fault_of_the_program_shows_no_traceback(run, project, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("metasyn.records.read_records", broken)
+    monkeypatch.setattr("metasyn.cli.checking.read_records", broken)
     code, _, err = run("check", cwd=project.root)
     assert code == 1
     assert "fault of the program" in err
@@ -189,3 +189,25 @@ def test_readme_lists_the_commands_that_exist(run):
     named = set(re.findall(r"^\| `metasyn (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
     listed = set(re.findall(r"^  (\w+)  ", run("--help")[1], re.MULTILINE))
     assert named == listed
+
+
+def test_check_knows_the_kinds_of_files(run, project):
+    record = project.record("a-2024")
+    report = project.write(
+        "reports/q.yaml", "title: Q\nkey: {disease: condition-x}\ncomparisons: [{name: n, add: new}]\noutcomes: [OS]\n"
+    )
+    vocabulary = project.root / "evidence" / "vocabulary.yaml"
+    code, _, err = run("check", record, report, vocabulary, cwd=project.root)
+    assert (code, "1 record: nothing to correct" in err) == (0, True)
+    report.write_text(report.read_text().replace("outcomes", "outcome"))
+    vocabulary.write_text(vocabulary.read_text().replace("class: new", "class: nwe", 1))
+    assert "reports/q.yaml:4:1" in run("check", report, cwd=project.root)[1] + run("check", cwd=project.root)[1]
+    assert "did you mean new?" in run("check", vocabulary, cwd=project.root)[1]
+    (project.root / "notes.txt").write_text("x")
+    assert run("check", project.root / "notes.txt", cwd=project.root)[0] == 2
+
+
+def test_pool_says_which_intervals_not_to_quote(run, project):
+    project.record("a-2024")
+    project.record("b-2024", estimate="0.80", ci="[0.60, 1.07]")
+    assert "do not quote" in run("pool", "OS", "--add", "new", cwd=project.root)[1]

@@ -364,3 +364,27 @@ def test_the_reports_of_this_project_are_what_they_say():
     assert pools
     assert not any(pools)
     assert all(result.left_out["why_not"].notna().all() for results in found.values() for result in results)
+
+
+def test_a_single_study_is_shown_with_the_limits_that_its_paper_prints(project):
+    project.record("a-2024", estimate="0.67", ci="[0.48, 0.95]")  # the standard error would give 0.94
+    folder = make(project).folder
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    assert "0.67 [0.48, 0.95]" in text
+    assert "0.94" not in text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("outcomes: [OS, ORR]", "outcomes: [OS, OS]"), "stands for the same section as OS"),
+        (("comparisons: [{name: New drug added, add: new}]", "comparisons: [{name: A b, add: new}, {name: A-b, add: drug-a}]"), "stands for the same section as A b"),
+        (("line: 1}", "line: 1, time_origin: randomization}"), "did you mean randomisation?"),
+        (("outcomes:", "prefer: [{method: RCT}]\noutcomes:"), "did you mean rct?"),
+    ],
+)  # fmt: skip
+def test_definitions_that_could_not_be_answered_are_refused(project, change, words):
+    project.record("a-2024")
+    with pytest.raises(EvidenceError) as refused:
+        make(project, definition=DEFINITION.replace(*change))
+    assert words in str(refused.value)
