@@ -198,9 +198,11 @@ class _Drawing:
 
     def draw(self, ax: Axes | None) -> Axes:
         heads = max(head.count("\n") for head in (*self.left_heads, *self.right_heads)) + 1
-        units = heads + 0.6 + sum(self._height(block) for block in self.blocks)
+        # of a single block the words stand below the axis, so that ticks stay close to what they measure
+        tail = self.blocks[0].lines if len(self.blocks) == 1 else ()
+        units = heads + 0.6 + sum(self._height(block) for block in self.blocks) - (0.3 + 0.9 * len(tail) if tail else 0)
         if ax is None:
-            ax = self._axes(units)
+            ax = self._axes(units, 0.75 + (0.15 + 0.9 * ROW_HEIGHT * len(tail) if tail else 0))
         ax.set_xlim(*self.limits)
         ax.set_ylim(units, 0)
         self.inch = ax.figure.dpi / ax.get_window_extent().width  # axes fraction per inch
@@ -210,8 +212,13 @@ class _Drawing:
         y, spans = heads + 0.6, []
         for block in self.blocks:
             spans.append((y - 0.4 if not block.title else y + 0.6, y + self._panel_height(block)))
-            y = self._draw_block(ax, block, y)
+            y = self._draw_block(ax, block, y, words=len(self.blocks) > 1)
         self._axis(ax, spans)
+        unit = ax.get_window_extent().height / ax.figure.dpi / units  # inches
+        for number, line in enumerate(tail):
+            self._text(
+                ax, self.left_x[0], units + (0.82 if self.favours else 0.62) / unit + 0.9 * number, line, colour=MUTED
+            )
         return ax
 
     def _panel_height(self, block: ForestBlock) -> float:
@@ -231,11 +238,11 @@ class _Drawing:
         )
         return height + (0.6 if block.prediction else 0) + (0.3 if block.lines else 0)
 
-    def _axes(self, units: float) -> Axes:
+    def _axes(self, units: float, below: float) -> Axes:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        margin, below = 0.15, 0.75
+        margin = 0.15
         left = margin + sum(self.left_widths) + GAP * len(self.left_widths)
         width = left + PANEL_WIDTH + GAP + sum(self.right_widths) + GAP * len(self.right_widths) + margin
         height = units * ROW_HEIGHT + below + 0.1
@@ -284,7 +291,7 @@ class _Drawing:
             clip_on=False,
         )
 
-    def _draw_block(self, ax: Axes, block: ForestBlock, y: float) -> float:
+    def _draw_block(self, ax: Axes, block: ForestBlock, y: float, *, words: bool) -> float:
         if block.title:
             self._text(ax, self.left_x[0], y + 0.3, block.title, bold=True)
             y += 1
@@ -297,6 +304,8 @@ class _Drawing:
         if block.prediction:
             self._prediction(ax, block.prediction, y)
             y += 0.6
+        if not words:
+            return y
         y += 0.3 if block.lines else 0.0  # keeps the null line clear of the words
         for line in block.lines:
             self._text(ax, self.left_x[0], y + 0.2, line, colour=MUTED)

@@ -11,6 +11,7 @@ from typing import Any
 
 from metasyn.pooling import is_ratio
 from metasyn.reports.numbers import rounded
+from metasyn.reports.words import body_words, key_words
 
 Estimates = dict[str, dict[str, Any]]
 
@@ -20,8 +21,8 @@ def estimates(results: dict[str, Any]) -> Estimates:
     found: Estimates = {}
     for result in results["results"]:
         for stratum in result["strata"]:
-            key = "/".join(str(stratum["key"][name]) for name in sorted(stratum["key"]))
-            name = f"{result['comparison']} | {result['outcome']} | {key} | {stratum['body']}"
+            where = f"{key_words(stratum['key'])}, {body_words(stratum['body'])}"
+            name = f"{result['comparison']}: {result['outcome']} ({where})"
             pooled = stratum["headline"]
             if pooled is None:
                 row = next(row for row in result["candidates"] if row["used"] and row["study"] == stratum["studies"][0])
