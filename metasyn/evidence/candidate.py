@@ -102,6 +102,7 @@ def base_candidate(study: Study, row: Row, set_name: str, treatment: str, compar
         "analysis": analysis_set.analysis,
         "cutoff": getattr(row, "cutoff", None),
         "cutoff_date": cutoff.date if cutoff is not None else None,
+        "cutoff_line": _line(study, row.__dict__.get("cutoff")),
         "follow_up": follow_up,
         "assessor": getattr(row, "assessor", None),
         "seen": seen_in(study, row),
@@ -112,6 +113,15 @@ def base_candidate(study: Study, row: Row, set_name: str, treatment: str, compar
         "body": body_of(study, set_name),
         "why_not": why_not_key(key, rules) or why_not_seen(study, row, rules),
     }
+
+
+def _line(study: Study, cutoff: str | None) -> tuple[str, ...]:
+    """A cutoff and those before it, the earliest first."""
+    line: list[str] = []
+    while cutoff is not None and cutoff in study.cutoffs and cutoff not in line:
+        line.append(cutoff)
+        cutoff = study.cutoffs[cutoff].after
+    return tuple(reversed(line))
 
 
 def joined(*reasons: str | None) -> str | None:

@@ -10,9 +10,10 @@ from metasyn.records.figures import Exposure, Measure, ModelKind
 from metasyn.records.study import SetMethod
 from metasyn.records.validation import did_you_mean
 
-# randomised first, then what balances by design, then models, then what is left
+# randomised first (all patients, the latest data cut), then what balances by design, then models, then what is left
 DEFAULT_PREFERENCE: tuple[dict[str, Any], ...] = (
-    {"method": "rct"},
+    {"method": "rct", "analysis": "itt", "cutoff": "latest"},
+    {"method": "rct", "cutoff": "latest"},
     {"method": "psm", "model": "univariable"},
     {"method": "psm"},
     {"method": ["iptw", "smrw", "overlap-weighting", "entropy-balancing", "stratification"]},
@@ -74,6 +75,10 @@ def _by_cutoff(candidates: list[Candidate], wish: Mapping[str, Any]) -> list[Can
     which = wish.get("cutoff")
     if which not in ("latest", "first") or len(candidates) < 2:
         return candidates
+    lines = [candidate["cutoff_line"] for candidate in candidates]
+    if all(line and line[0] == lines[0][0] for line in lines):  # the records say which follows which
+        best_length = (max if which == "latest" else min)(len(line) for line in lines)
+        return [candidate for candidate, line in zip(candidates, lines, strict=True) if len(line) == best_length]
     for field in ("cutoff_date", "follow_up"):
         times = [candidate[field] for candidate in candidates]
         comparable = field != "cutoff_date" or len({len(str(time)) for time in times}) == 1

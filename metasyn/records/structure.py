@@ -70,6 +70,10 @@ def _references(study: Study) -> Iterator[Finding]:
                 "arm",
                 _unknown("an arm", arm.subset_of, [a for a in arms if a != name], "arms"),
             )
+    for name, cutoff_entry in cutoffs.items():
+        if cutoff_entry.after is not None and (cutoff_entry.after not in cutoffs or cutoff_entry.after == name):
+            others = [other for other in cutoffs if other != name]
+            yield ("cutoffs", name, "after"), "cutoff", _unknown("a cutoff", cutoff_entry.after, others, "cutoffs")
     for name, analysis_set in sets.items():
         for arm_name in analysis_set.n:
             if arm_name not in arms_and_all:

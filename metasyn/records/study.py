@@ -102,6 +102,8 @@ class Cutoff(Model):
     """A data cutoff."""
 
     date: Date | None = None
+    after: Text | None = None
+    """The earlier cutoff that this one follows, where dates are not printed."""
     median_follow_up: Open | None = None
     """In the study's time unit."""
     follow_up_ci: Interval | None = None

@@ -129,7 +129,7 @@ def test_the_first_wish_that_fits_wins_and_the_rest_is_passed_over(project):
     frame = candidates(project)
     assert frame.loc[frame["used"].astype(bool), "set"].tolist() == ["matched"]
     (passed,) = frame.loc[~frame["used"].astype(bool), "why_not"]
-    assert passed == "passed over for contrasts[0] by wish 2: method psm, model univariable"
+    assert passed == "passed over for contrasts[0] by wish 3: method psm, model univariable"
     assert effects(project, prefer=[{"method": "none"}, {"method": "psm"}])["set"].tolist() == ["main"]
 
 
@@ -214,3 +214,20 @@ def test_unknown_outcome_is_a_usage_error(project):
     project.record("a-2024")
     with pytest.raises(UsageError, match="OSS is not known; did you mean OS"):
         ms.load_evidence(project.root).effects(outcome="OSS")
+
+
+def test_the_latest_cutoff_is_known_from_dates_or_from_what_follows_what(project):
+    cutoffs = "cutoffs: {early: {}, late: {after: early}}\ntime_unit:"
+    project.record("a-2024", replace=("time_unit:", cutoffs))
+    path = project.studies / "a-2024.yaml"
+    path.write_text(path.read_text().replace("ci: [0.54, 0.91]", "ci: [0.54, 0.91], cutoff: early"))
+    project.add_row("a-2024", "contrasts", ROW + ", cutoff: late}")
+    assert effects(project)["estimate"].tolist() == ["0.80"]  # by default the latest
+    assert effects(project, prefer=[{"method": "rct", "cutoff": "first"}])["estimate"].tolist() == ["0.70"]
+    path.write_text(
+        path.read_text().replace(
+            "{early: {}, late: {after: early}}", "{early: {date: 2020-06-20}, late: {date: 2020-06}}"
+        )
+    )
+    with pytest.raises(SelectionError):  # a month and a day in it have no order
+        effects(project)
