@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from metasyn.plots.style import ACCENT, INK, MUTED, RULE, style
+from metasyn.plots.ticks import ratio_ticks
 from metasyn.pooling import PooledEstimate, is_ratio
 
 if TYPE_CHECKING:
@@ -363,7 +364,7 @@ class _Drawing:
         ax.patch.set_visible(False)
         low, high = self.limits
         if is_ratio(self.measure):
-            ticks = _ratio_ticks(math.exp(low), math.exp(high))
+            ticks = ratio_ticks(math.exp(low), math.exp(high))
             ax.set_xticks([math.log(tick) for tick in ticks], [f"{tick:g}" for tick in ticks])
             ax.minorticks_off()
             ax.set_xlabel(f"{self.measure} (log scale)", labelpad=16 if self.favours else 3)
@@ -390,20 +391,3 @@ class _Drawing:
                     color=MUTED,
                     annotation_clip=False,
                 )
-
-
-# round ratios, the roundest first
-_TICKS = (1, 0.5, 2, 0.2, 5, 0.1, 10, 0.05, 20, 0.01, 100, 0.7, 1.5, 0.3, 3, 0.8, 1.2, 0.6, 0.9, 1.1, 0.4, 2.5, 1.35)
-
-
-def _ratio_ticks(low: float, high: float) -> list[float]:
-    """Round ratios between the limits, 1 among them, that stand apart by a thirteenth of the axis."""
-    apart = math.log(high / low) / 13
-    taken: list[float] = []
-    for tick in _TICKS:
-        if low <= tick <= high and all(abs(math.log(tick / other)) >= apart for other in taken):
-            taken.append(float(tick))
-    if len(taken) >= 3:
-        return sorted(taken)
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [10.0**power for power in powers if low <= 10.0**power <= high] or [1.0]

@@ -140,7 +140,12 @@ def read_records(
         findings.extend(entry.findings)
 
     for path in files:
-        name, raw = layout.name(path), path.read_bytes()
+        name = layout.name(path)
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            problems.append(_unreadable(name, error))
+            continue
         hashes[name] = hashlib.sha256(raw).hexdigest()
         entry = store.get(store.key(raw, name))
         if entry is None:
@@ -172,6 +177,18 @@ def read_vocabulary(layout: Layout) -> tuple[Vocabulary | None, list[Problem]]:
     problems: list[Problem] = []
     vocabulary, _ = _read_vocabulary(layout, problems, {})
     return vocabulary, problems
+
+
+def _unreadable(name: str, error: OSError) -> Problem:
+    return Problem(
+        file=name,
+        line=1,
+        column=1,
+        path="",
+        check="unreadable",
+        severity="error",
+        message=f"cannot be read ({(error.strerror or str(error)).lower()}); accepted: a file that you may read",
+    )
 
 
 def _no_records(layout: Layout) -> Problem:
