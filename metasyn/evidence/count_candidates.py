@@ -107,6 +107,9 @@ def _pair(
         c.exposure == "ever-never" and c.set == row_t.set and {c.treatment, c.comparator} == {row_t.arm, row_c.arm}
         for c in study.contrasts
     )
+    inferred = dict.fromkeys([*row_t.inferred, *row_c.inferred])
+    candidate["inferred"] = ", ".join(inferred) or None
+    candidate["note"] = joined(*dict.fromkeys((row_t.note, row_c.note)))
     candidate["why_not"] = joined(
         candidate["why_not"],
         against,

@@ -69,6 +69,7 @@ def page(
         results=[_section(result, figures, question.model.level) for result in answered],
         studies=[_study(study) for study in studies],
         bias=[_bias(study) for study in studies],
+        notes=[{"name": name_of(study), "lines": study.notes} for study in studies if study.notes],
         findings=_findings(evidence, studies),
         methods=methods(question),
         references=REFERENCES,
@@ -225,12 +226,15 @@ def _used_row(row: pd.Series) -> dict[str, str]:
     if not pd.isna(row["se_low"]) and not pd.isna(row["se_high"]):
         scale += f"; rounding allows se {row['se_low']:.4f} to {row['se_high']:.4f}"
     arms = f"{row['treatment']} against {row['comparator']}"
+    remarks = [f"Left unsaid by the paper: {row['inferred']}."] if isinstance(row["inferred"], str) else []
+    remarks += [f"Note: {row['note']}."] if isinstance(row["note"], str) else []
     return {
         "name": row["name"],
         "arms": arms,
         "printed": _printed(row),
         "analysis": scale,
         "how": row["how"],
+        "remarks": " ".join(remarks),
         "source": f"{row['path']}; {row['source']}",
     }
 

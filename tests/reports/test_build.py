@@ -388,3 +388,15 @@ def test_definitions_that_could_not_be_answered_are_refused(project, change, wor
     with pytest.raises(EvidenceError) as refused:
         make(project, definition=DEFINITION.replace(*change))
     assert words in str(refused.value)
+
+
+def test_cautions_of_the_record_reach_the_reader(project):
+    project.record(
+        "a-2024",
+        extra="notes: [deaths do not add up]\n",
+        replace=("ci: [0.54, 0.91]", "ci: [0.54, 0.91], note: interval looks narrow, inferred: [set]"),
+    )
+    text = (make(project).folder / "index.html").read_text(encoding="utf-8")
+    assert "deaths do not add up" in text
+    assert "Note: interval looks narrow." in text
+    assert "Left unsaid by the paper: set." in text
