@@ -215,8 +215,9 @@ def effects(
             right=frozenset({"effect", "se"}),
         )
         if not rows:
+            hint = f"; metasyn effects '{outcome}' --all lists what was seen"
             print(
-                f"no study has a usable figure for {outcome}; metasyn effects {outcome} --all lists what was seen",
+                f"no study has a {'' if every else 'usable '}figure for {outcome}{'' if every else hint}",
                 file=sys.stderr,
             )
 

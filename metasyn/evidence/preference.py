@@ -95,6 +95,10 @@ def _best_response(candidates: list[Candidate]) -> list[Candidate]:
     return [candidate for candidate in candidates if rank.get(candidate["assessment"], 2) == lowest]
 
 
+def _words(value: Any) -> str:
+    return " or ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
 def choose(
     candidates: list[Candidate],
     prefer: Sequence[Mapping[str, Any]],
@@ -130,7 +134,7 @@ def choose(
         if len(fitting) > 1:
             fitting = _best_response(fitting)
         if len(fitting) == 1:
-            return fitting[0], f"wish {number}: " + ", ".join(f"{name} {value}" for name, value in wish.items())
+            return fitting[0], f"wish {number}: " + ", ".join(f"{name} {_words(value)}" for name, value in wish.items())
         if fitting:
             raise SelectionError(
                 f"{where}: wish {number} of prefer ({', '.join(f'{k}: {v}' for k, v in wish.items())}) leaves {len(fitting)} estimates; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,7 +40,23 @@ def check_structure(
     findings += [*_references(study), *_inferred(study), *_elsewhere(study), *_curves(study, curves)]
     if vocabulary is not None:
         findings += _words(study, vocabulary)
-    return [problem_at(document, file, loc, message, check=check) for loc, check, message in findings]
+    return _together([problem_at(document, file, loc, message, check=check) for loc, check, message in findings])
+
+
+def _together(problems: list[Problem]) -> list[Problem]:
+    """One problem for a name that many rows use and nothing defines, with the lines of the others."""
+    groups: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault((problem.check, problem.message), []).append(problem)
+    found = []
+    for members in groups.values():
+        first, *others = sorted(members, key=lambda problem: (problem.line, problem.column))
+        if len(others) > 1:
+            lines = ", ".join(str(line) for line in dict.fromkeys(other.line for other in others))
+            found.append(replace(first, message=f"{first.message} (also on lines {lines})"))
+        else:
+            found += members
+    return found
 
 
 def _unknown(what: str, word: str, known: Iterator[str] | Any, where: str) -> str:
@@ -110,7 +127,9 @@ def _references(study: Study) -> Iterator[Finding]:
 
 def _publication(loc: Loc, source: str, publications: dict[str, Any]) -> Iterator[Finding]:
     name = (source or "").split(":", 1)[0].strip()  # empty where the row has a mistake there
-    if name and name not in publications:
+    if name[:1] in ("“", "”", "‘", "«"):
+        yield (*loc, "source"), "source", f'begins with a curly quote ({source}); accepted: straight quotes, "…"'
+    elif name and name not in publications:
         yield (
             (*loc, "source"),
             "source",

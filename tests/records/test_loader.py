@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from metasyn.errors import EvidenceError, UsageError
@@ -116,6 +118,26 @@ def test_one_mistake_gives_one_or_two_lines_where_it_stands(project, replace, li
     lines = str(refused.value).splitlines()
     assert len(lines) <= 2
     assert any(text.startswith(f"evidence/studies/a-2024.yaml:{line}:") and words in text for text in lines), lines
+
+
+def test_a_name_that_nothing_defines_is_one_problem_with_all_its_lines(project):
+    project.record("a-2024", replace=("  control: {", "  contrl: {"))
+    for outcome in ("OS", "PFS"):
+        project.add_row(
+            "a-2024", "survival", f'{{outcome: {outcome}, arm: control, set: main, median: 10.0, source: "main: x"}}'
+        )
+    with pytest.raises(EvidenceError) as refused:
+        load_records(find_layout(project.root))
+    lines = str(refused.value).splitlines()
+    assert len(lines) == 2  # where `all` is allowed too, and in the contrast
+    assert "did you mean contrl?" in lines[0]
+    assert re.search(r"a-2024.yaml:13:.*\(also on lines 1\d, 1\d\)$", lines[0])
+
+
+def test_curly_quotes_are_named(project):
+    project.record("a-2024", replace=('source: "main: Table 2"', "source: “main”"))
+    with pytest.raises(EvidenceError, match="begins with a curly quote"):
+        load_records(find_layout(project.root))
 
 
 def test_problems_of_all_files_come_together(project):
