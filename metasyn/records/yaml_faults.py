@@ -43,7 +43,8 @@ def diagnose(lines: list[str], error: yaml.YAMLError) -> Fault:
             if found is not None:
                 return Fault(number, column if number == line else 1, *found, known=True)
     opened = getattr(error, "context_mark", None)
-    if "expected ',' or" in problem and opened is not None:
+    # libyaml counts some rare characters as line breaks, so that its lines may run past ours
+    if "expected ',' or" in problem and opened is not None and opened.line < len(lines):
         bracket = lines[opened.line][opened.column : opened.column + 1]
         return Fault(
             opened.line + 1,

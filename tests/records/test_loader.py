@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import re
+from pathlib import Path
 
 import pytest
 
 from metasyn.errors import EvidenceError, UsageError
-from metasyn.records import find_layout, load_records, read_records
+from metasyn.records import find_layout, load_records, read_records, read_vocabulary
+from metasyn.records.loader import _parse
 
 TEN_MISTAKES = """
 format: 1
@@ -257,3 +260,49 @@ def test_inferred_names_a_field_of_its_row(project):
     )
     with pytest.raises(EvidenceError, match=r"survival\[0\].inferred\[0\].*did you mean set\?"):
         load_records(find_layout(project.root))
+
+
+PIECES = [
+    "\t",
+    ":",
+    "{",
+    "}",
+    "[",
+    "]",
+    '"',
+    "'",
+    "- ",
+    ">",
+    "*x",
+    "&y ",
+    "\n",
+    ": ",
+    ", ",
+    "!!a ",
+    "null",
+    "\u2028",
+    "\x85",
+    "\xa0",
+    "1e3",
+]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_corrupted_record_gives_problems_or_a_record_and_never_a_traceback(seed):
+    rng = random.Random(seed)
+    root = Path(__file__).parents[2] / "evidence"
+    paths = sorted((root / "studies").glob("*.yaml"))
+    text = rng.choice(paths).read_text(encoding="utf-8")[:6000]
+    for _ in range(rng.randint(1, 6)):
+        place = rng.randrange(len(text))
+        if rng.random() < 0.4:
+            text = text[:place] + text[place + rng.randint(1, 30) :]
+        else:
+            text = text[:place] + rng.choice(PIECES) + text[place:]
+    layout = find_layout(root.parent)
+    vocabulary, _ = read_vocabulary(layout)
+    entry, problems = _parse(text.encode(), "evidence/studies/x.yaml", None, vocabulary)
+    assert entry is not None or problems
+    assert all(
+        problem.line >= 1 and "accepted: " in problem.message for problem in problems if problem.severity == "error"
+    )
