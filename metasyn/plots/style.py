@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 INK = "#1b1b1b"
 MUTED = "#5f6368"
-# blue and vermilion of Okabe and Ito 2008: apart in print and for colour-blind readers
-ACCENT = "#0b5394"
-SECOND = "#d55e00"
+ACCENT = "#0b5394"  # a dark blue: told from the greys in print and by colour-blind readers
 RULE = "#c8ccd0"
 
 _SETTINGS: dict[str, Any] = {

@@ -60,10 +60,6 @@ class Cache:
         """Name of the entry for a file's content."""
         return hashlib.sha256(b"\0".join([self._salt.encode(), file.encode(), raw])).hexdigest()
 
-    def has(self, key: str) -> bool:
-        """Whether there is an entry."""
-        return self.folder is not None and (self.folder / key[:2] / f"{key}.json").is_file()
-
     def get(self, key: str) -> Entry | None:
         """What is known of a record, or None."""
         if self.folder is None:

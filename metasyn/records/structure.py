@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from metasyn.errors import Problem, StrategyError
 from metasyn.records.figures import Contrast, Row
 from metasyn.records.study import Study
-from metasyn.records.validation import Loc, did_you_mean, listed, path_text, problem_at
+from metasyn.records.validation import Loc, did_you_mean, listed, problem_at
 from metasyn.records.vocabulary import Vocabulary
 from metasyn.records.yaml_reader import Document
 from metasyn.strategy import parse_strategy
@@ -322,4 +322,4 @@ def check_vocabulary(vocabulary: Vocabulary, document: Document, file: str) -> l
     return problems
 
 
-__all__ = ["ALL", "ROWS", "check_structure", "check_vocabulary", "path_text", "rows"]
+__all__ = ["ALL", "ROWS", "check_structure", "check_vocabulary", "rows"]
