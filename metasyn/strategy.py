@@ -186,10 +186,14 @@ def _check_brackets(text: str) -> None:
             stack.append((character, position))
         elif character in _CLOSE:
             if not stack or _OPEN.index(stack[-1][0]) != _CLOSE.index(character):
-                raise StrategyError(f"has {character} at character {position} without its opening bracket ({text})")
+                raise StrategyError(
+                    f"has {character} at character {position} without its opening bracket ({text}); accepted: brackets in pairs"
+                )
             stack.pop()
     if stack:
-        raise StrategyError(f"leaves {stack[-1][0]} at character {stack[-1][1]} open ({text})")
+        raise StrategyError(
+            f"leaves {stack[-1][0]} at character {stack[-1][1]} open ({text}); accepted: brackets in pairs"
+        )
 
 
 def _split(text: str, separator: str) -> list[str]:

@@ -43,10 +43,10 @@ cohorts: [{cohorts}]
 population: {{disease: {disease}, line: 1}}
 time_unit: months
 arms:
-  drug: {{label: drug, strategy: "standard + drug-a", n: 100}}
-  control: {{label: control, strategy: "standard + placebo", n: 100}}
+  drug: {{label: drug, strategy: "standard + drug-a", n: 200}}
+  control: {{label: control, strategy: "standard + placebo", n: 200}}
 sets:
-  main: {{method: {method}, n: {{drug: 100, control: 100}}, time_origin: randomisation}}
+  main: {{method: {method}, n: {{drug: 200, control: 200}}, time_origin: randomisation}}
 contrasts:
   - {{outcome: OS, treatment: drug, comparator: control, set: main, measure: HR, estimate: {estimate}, ci: {ci}, source: "main: Table 2"}}
 extraction: {{by: a reader, date: 2026-01-02, seen: full-text}}

@@ -132,6 +132,57 @@ def check(
 
 
 @app.command()
+def explain(
+    check: Annotated[str | None, typer.Argument(help="A check's id, as findings show it in brackets.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Say what a check compares, what rounding allows, and what to do; without an id, list all checks."""
+    from metasyn.cli.explain import explain_check
+
+    explain_check(check, json=json)
+
+
+@app.command()
+def new(
+    id: Annotated[str, typer.Argument(help="Id of the record, such as wen-2026: its file's name without .yaml.")],
+    from_text: Annotated[
+        Path | None, typer.Option("--from-text", help="The paper (text or PDF): its figures are proposed as comments.")
+    ] = None,
+    project: ProjectOption = HERE,
+) -> None:
+    """Write the skeleton of a record, with comments that say what goes where."""
+    from metasyn.cli.project import make_record
+
+    print(make_record(_layout(project), id, from_text))
+    print(f"Next: fill it in; metasyn check; metasyn verify {id} --text {from_text or 'paper.txt'}", file=sys.stderr)
+
+
+@app.command()
+def verify(
+    study: Annotated[str, typer.Argument(help="A record's id, or its file.")],
+    text: Annotated[Path | None, typer.Option("--text", help="The paper: its text, or its PDF.")] = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="A second person's record of the same paper.")
+    ] = None,
+    unused: Annotated[bool, typer.Option("--unused", help="List the paper's results that no row uses.")] = False,
+    json: JsonOption = False,
+    project: ProjectOption = HERE,
+) -> None:
+    """Look every number of a record up in its paper, or compare two people's records field by field."""
+    from metasyn.cli.verifying import verify_against_record, verify_against_text
+
+    if (text is None) == (against is None):
+        raise UsageError("give the paper with --text, or a second record with --against")
+    layout = _layout(Path(study).parent if study.endswith((".yaml", ".yml")) and project == HERE else project)
+    if text is not None:
+        settled = verify_against_text(layout, study, text, json=json, unused=unused)
+    else:
+        settled = verify_against_record(layout, study, against or HERE, json=json)
+    if not settled:
+        raise typer.Exit(1)
+
+
+@app.command()
 def schema(
     name: Annotated[str, typer.Argument(help="study, vocabulary or report.")] = "study",
     write: Annotated[
@@ -242,7 +293,7 @@ def why(
     project: ProjectOption = HERE,
 ) -> None:
     """Say which of a study's estimates was taken, how its effect was obtained, and what was passed over, and why."""
-    from metasyn.cli.explain import explain_choice
+    from metasyn.cli.why import explain_choice
 
     layout = _layout(project)
     explain_choice(_evidence(layout), layout, study, outcome, add=add, report=report, json=json)
@@ -303,17 +354,34 @@ def build(
 
 
 def _build_all(layout: Layout, paths: list[Path], *, record: bool) -> None:
+    """Build each report that its records allow; a record that does not load stops the reports that may need it."""
     from metasyn import reports
     from metasyn.cli.output import print_problems, progress
     from metasyn.errors import EvidenceError
+    from metasyn.evidence import Evidence
+    from metasyn.records import read_records
 
-    evidence = _evidence(layout)
+    with progress("records") as report:
+        records, problems = read_records(layout, progress=report)
+    if problems:
+        print_problems(sorted(problems, key=lambda p: (p.file, p.line, p.column, p.path)))
+    if any(problem.file not in records.broken for problem in problems):
+        raise typer.Exit(1)  # the vocabulary or the folder itself
+    evidence = Evidence(records)
     failed = 0
     with progress("reports") as report:
         for done, path in enumerate(paths, 1):
             try:
-                built = reports.build(path, evidence, layout, record_edition=record)
-                print(built.folder / "index.html")
+                needed = reports.may_need(path, layout, evidence)
+                if needed:
+                    print(
+                        f"metasyn: {layout.name(path)}: not built, because it may need {', '.join(needed)}",
+                        file=sys.stderr,
+                    )
+                    failed += 1
+                else:
+                    built = reports.build(path, evidence, layout, record_edition=record)
+                    print(built.folder / "index.html")
             except EvidenceError as error:
                 print_problems(error.problems)
                 failed += 1
@@ -322,10 +390,10 @@ def _build_all(layout: Layout, paths: list[Path], *, record: bool) -> None:
                 failed += 1
             if report is not None:
                 report(done, len(paths))
-    unaccepted = [f for f in evidence.records.findings if f.severity == "error" and f.accepted is None]
+    unaccepted = [f for f in records.findings if f.severity == "error" and f.accepted is None]
     if unaccepted:
         print(
             f"metasyn: {len(unaccepted)} findings stand unaccepted in the records; see metasyn check", file=sys.stderr
         )
-    if failed:
+    if failed or problems:
         raise typer.Exit(1)

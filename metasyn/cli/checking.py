@@ -6,7 +6,15 @@ from pathlib import Path
 
 from metasyn.cli.output import progress
 from metasyn.errors import EvidenceError, Problem, UsageError
-from metasyn.records import Layout, Vocabulary, find_layout, find_project, read_records, read_vocabulary
+from metasyn.records import (
+    Layout,
+    Vocabulary,
+    check_side_by_side,
+    find_layout,
+    find_project,
+    read_records,
+    read_vocabulary,
+)
 
 
 def check_path(path: Path) -> tuple[list[Problem], int]:
@@ -37,6 +45,8 @@ def _folder(layout: Layout) -> tuple[list[Problem], int]:
     with progress("records") as report:
         records, problems = read_records(layout, progress=report)
     problems += records.findings
+    if layout.only is None:
+        problems += check_side_by_side(records, layout)
     if layout.only is None and layout.curves is not None:  # a whole project
         for path in sorted((layout.root / "reports").glob("*.yaml")):
             problems += _definition(layout, path, records.vocabulary)

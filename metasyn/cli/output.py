@@ -15,17 +15,21 @@ if TYPE_CHECKING:
 
 def print_problems(problems: Sequence[Problem]) -> None:
     """One line per problem on standard output, and their number on standard error."""
-    from metasyn.records.plausibility import CHECKS  # findings that a record may accept, by this name
+    from metasyn.records.plausibility import severities  # findings that a record may accept, by this name
+
+    known = severities()
 
     for problem in problems:
         line = f"{problem.file}:{problem.line}:{problem.column}: "
         line += f"{problem.path}: " if problem.path else ""
         line += problem.message if problem.severity == "error" else f"{problem.severity}: {problem.message}"
-        if problem.check in CHECKS:
+        if problem.check in known:
             line += f" [{problem.check}]"
         if problem.accepted is not None:
             line += f" [accepted: {problem.accepted}]"
         print(line)
+        if problem.arithmetic is not None:
+            print(f"    {problem.arithmetic}")
     errors = sum(problem.severity == "error" and problem.accepted is None for problem in problems)
     files = len({problem.file for problem in problems})
     if errors:

@@ -1,13 +1,15 @@
-"""A new project from the templates, and the schemas that editors read."""
+"""A new project or record from the templates, and the schemas that editors read."""
 
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from metasyn.errors import UsageError
+from metasyn.records.layout import Layout
 
 SCHEMA_NAMES = ("study", "vocabulary", "report")
 
@@ -54,6 +56,27 @@ def make_project(directory: Path) -> list[Path]:
         written.append(path)
     (directory / "evidence" / "curves").mkdir(exist_ok=True)
     return written
+
+
+def make_record(layout: Layout, id: str, paper: Path | None) -> Path:
+    """Write a new record's skeleton into the project, with what a paper's text proposes as comments.
+
+    Raises
+    ------
+    UsageError
+        If the id is none, or the file is there already.
+    """
+    from metasyn.records.drafting import skeleton, with_candidates
+    from metasyn.records.verification import read_paper
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", id):
+        raise UsageError(f"{id} is no id; use small letters, digits, - and . such as wen-2026")
+    path = layout.studies / f"{id}.yaml"
+    if path.exists():
+        raise UsageError(f"{layout.name(path)} exists already, and nothing is overwritten; choose another id")
+    text = skeleton(id) if paper is None else with_candidates(id, read_paper(paper))
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path
 
 
 def _walk(folder: Traversable, prefix: str) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from metasyn.records.json_schema import json_schema, json_schema_text
 from metasyn.records.layout import Layout, find_layout, find_project
-from metasyn.records.loader import Records, load_records, read_records, read_vocabulary
+from metasyn.records.loader import Records, check_side_by_side, load_records, read_records, read_vocabulary
 from metasyn.records.printed import NOT_REACHED, Printed, parse_printed
 from metasyn.records.study import Study
 from metasyn.records.vocabulary import Vocabulary
@@ -14,6 +14,7 @@ __all__ = [
     "Records",
     "Study",
     "Vocabulary",
+    "check_side_by_side",
     "find_layout",
     "find_project",
     "json_schema",

@@ -20,7 +20,7 @@ def _schema_fingerprint() -> str:
     """Changes whenever the code that decides what a valid record is does."""
     digest = hashlib.sha256(__version__.encode())
     folder = Path(__file__).parent
-    for name in sorted([*folder.glob("*.py"), folder.parent / "strategy.py"]):
+    for name in sorted([*folder.rglob("*.py"), folder.parent / "strategy.py"]):
         digest.update(name.read_bytes())
     return digest.hexdigest()
 

@@ -33,6 +33,8 @@ def _count(value: Any) -> int:
         raise refuse(f"is {kind_of(value)}; accepted: a whole number of patients or events")
     text = value.strip()
     if re.fullmatch(r"\d+", text):
+        if len(text) > 12:
+            raise refuse(f"is larger than any number of patients ({text[:40]}); accepted: a count such as 98")
         return int(text)
     if re.fullmatch(r"\d+\.0*", text):
         raise refuse(f"is not a whole number ({text}); accepted: {text.split('.')[0]}")

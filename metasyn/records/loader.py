@@ -12,7 +12,7 @@ from metasyn.errors import EvidenceError, Problem
 from metasyn.records.cache import Cache, Entry
 from metasyn.records.layout import Layout
 from metasyn.records.lenient import construct_leniently
-from metasyn.records.plausibility import as_problems, check_plausibility
+from metasyn.records.plausibility import as_problems, check_plausibility, check_together, unused_acceptances
 from metasyn.records.structure import check_structure, check_vocabulary
 from metasyn.records.study import Study
 from metasyn.records.validation import validate
@@ -26,7 +26,8 @@ REFERS = {
     "reports": ("source",),
     "cutoffs": ("cutoff",),
 }  # section: checks of references
-Parsed = tuple[Entry | None, tuple[Problem, ...]]  # a sound record, or the problems that stand against it
+Diseases = frozenset[str] | None  # what a record that does not load is about; None where that cannot be read
+Parsed = tuple[Entry | None, tuple[Problem, ...], Diseases]  # a sound record, or the problems that stand against it
 
 
 class Studies(Mapping[str, Study]):
@@ -70,6 +71,8 @@ class Records:
         File name to the SHA-256 of its content, the vocabulary's included.
     findings : list of Problem
         Plausibility findings (accepted ones too) and notes; structural problems never get this far.
+    broken : dict
+        Records that do not load: file name to the diseases they name, None where that cannot be read.
     """
 
     studies: Mapping[str, Study]
@@ -77,6 +80,7 @@ class Records:
     files: dict[str, str]
     hashes: dict[str, str]
     findings: list[Problem] = field(default_factory=list)
+    broken: dict[str, Diseases] = field(default_factory=dict)
 
 
 def load_records(
@@ -133,6 +137,7 @@ def read_records(
     names: dict[str, str] = {}
     findings: list[Problem] = []
     missing: list[tuple[Path, str]] = []
+    broken: dict[str, Diseases] = {}
     done = 0
 
     def take(name: str, path: Path, entry: Entry) -> None:
@@ -145,6 +150,7 @@ def read_records(
             raw = path.read_bytes()
         except OSError as error:
             problems.append(_unreadable(name, error))
+            broken[name] = None
             continue
         hashes[name] = hashlib.sha256(raw).hexdigest()
         entry = store.get(store.key(raw, name))
@@ -153,12 +159,14 @@ def read_records(
             continue
         take(name, path, entry)
         done += 1
-    for (path, name), (entry, errors) in zip(
+    for (path, name), (entry, errors, diseases) in zip(
         missing, _parse_all(missing, layout, vocabulary, store, workers), strict=True
     ):
         problems.extend(errors)
         if entry is not None:
             take(name, path, entry)
+        else:
+            broken[name] = diseases
         done += 1
         if progress is not None:
             progress(done, len(files))
@@ -169,7 +177,22 @@ def read_records(
         files_in_order,
         dict(sorted(hashes.items())),
         sorted(findings, key=lambda found: (found.file, found.line, found.column)),
+        dict(sorted(broken.items())),
     ), problems
+
+
+def check_side_by_side(records: Records, layout: Layout) -> list[Problem]:
+    """What only all records together show: one cohort under two names, a study far from the others.
+
+    The files that anything is found in are read again, for the places.
+    """
+    paths = {path.stem: path for path in layout.files()}
+    problems: list[Problem] = []
+    for id, finding in check_together(records.studies, records.vocabulary):
+        name = records.files[id]
+        document = read_document(paths[id].read_bytes(), name)
+        problems += as_problems(records.studies[id], [finding], document, name)
+    return problems
 
 
 def read_vocabulary(layout: Layout) -> tuple[Vocabulary | None, list[Problem]]:
@@ -226,11 +249,11 @@ def _parse(raw: bytes, name: str, curves: Path | None, vocabulary: Vocabulary | 
     document = read_document(raw, name)
     problems = list(document.problems)
     if document.data is None:
-        return None, tuple(problems)
+        return None, tuple(problems), None
     study, complaints = validate(Study, document, name)
     if not document.whole:  # what is missing or misplaced may follow from the line that could not be read
         problems += [problem for problem in complaints if problem.check not in ("missing-field", "type")]
-        return None, tuple(problems)
+        return None, tuple(problems), None
     readable = study if study is not None else construct_leniently(Study, document.data)
     said = {(problem.path, problem.line) for problem in complaints}
     found = check_structure(readable, document, name, vocabulary=vocabulary, curves=curves)
@@ -240,18 +263,27 @@ def _parse(raw: bytes, name: str, curves: Path | None, vocabulary: Vocabulary | 
     found = [problem for problem in found if problem.check not in silenced]
     problems += [*complaints, *(problem for problem in found if (problem.path, problem.line) not in said)]
     if study is None or any(problem.severity == "error" for problem in problems):
-        return None, tuple(problems)
-    findings = as_problems(study, check_plausibility(study), document, name)
+        return None, tuple(problems), _diseases(readable)
+    implausible = check_plausibility(study)
+    findings = as_problems(study, implausible + unused_acceptances(study, implausible), document, name)
     data = json.dumps(document.data, ensure_ascii=False, separators=(",", ":")).encode()
-    return Entry(data, (*problems, *findings)), ()
+    return Entry(data, (*problems, *findings)), (), None
+
+
+def _diseases(study: Study) -> Diseases:
+    """The diseases that a record with mistakes names; None where its population cannot be read."""
+    main = getattr(study.population, "disease", None)
+    sets = study.sets.values() if isinstance(study.sets, dict) else ()
+    others = [population.disease for item in sets if (population := item.__dict__.get("population")) is not None]
+    return frozenset(d for d in (main, *others) if d is not None) if main is not None else None
 
 
 def _parse_file(path: Path, name: str, curves: Path | None, vocabulary: Vocabulary | None, store: Cache) -> Parsed:
     raw = path.read_bytes()
-    entry, problems = _parse(raw, name, curves, vocabulary)
+    entry, problems, diseases = _parse(raw, name, curves, vocabulary)
     if entry is not None:
         store.put(store.key(raw, name), entry)
-    return entry, problems
+    return entry, problems, diseases
 
 
 def _parse_all(

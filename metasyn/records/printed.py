@@ -14,6 +14,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 Relation = Literal["=", "<", ">", "<=", ">=", "~"]
 
 NOT_REACHED = "not-reached"
+LARGEST = 1e12  # no paper prints a larger number; squares of larger ones leave the range of floats
+LONGEST = 32  # characters of a number
 
 _NUMBER = re.compile(r"(?P<relation><=|>=|≤|≥|<|>|~|≈)?\s*(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
 _RELATIONS: dict[str, Relation] = {"≤": "<=", "≥": ">=", "≈": "~", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "~": "~"}
@@ -118,6 +120,10 @@ def parse_printed(text: str) -> Printed:
     if match is None:
         raise ValueError(explain_not_a_number(stripped))
     number = match["number"]
+    if len(number) > LONGEST or abs(float(number)) >= LARGEST:
+        raise ValueError(
+            f"is larger or longer than any number of a paper ({stripped[:40]}); accepted: the number as printed"
+        )
     relation = _RELATIONS[match["relation"]] if match["relation"] else "="
     return Printed(stripped, float(number), max(0, _decimals_and_exponent(number)[0]), relation)
 

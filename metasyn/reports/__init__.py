@@ -2,7 +2,7 @@
 
 from metasyn.reports.analyse import OutcomeResult, Stratum, analyse
 from metasyn.reports.question import Question, load_question
-from metasyn.reports.report_folder import Built, build, definitions, verify
+from metasyn.reports.report_folder import Built, build, definitions, may_need, verify
 
 __all__ = [
     "Built",
@@ -13,5 +13,6 @@ __all__ = [
     "build",
     "definitions",
     "load_question",
+    "may_need",
     "verify",
 ]

@@ -83,6 +83,23 @@ def definitions(root: Path, names: list[str] | None = None) -> list[Path]:
     return [found[name] for name in names] if names else list(found.values())
 
 
+def may_need(path: Path, layout: Layout, evidence: Evidence) -> list[str]:
+    """Records that do not load and that a report's question may ask for: of its diseases, or of none that can be read.
+
+    Raises
+    ------
+    EvidenceError
+        If the definition does not load.
+    """
+    asked = set(load_question(path, layout.name(path), evidence.vocabulary).key.disease or ())
+    known = set(evidence.vocabulary.diseases) if evidence.vocabulary is not None else None
+    return [
+        name
+        for name, diseases in evidence.records.broken.items()
+        if not asked or diseases is None or diseases & asked or (known is not None and not diseases <= known)
+    ]
+
+
 def build(path: Path, evidence: Evidence, layout: Layout, *, record_edition: bool = False) -> Built:
     """Build one report into reports/build/<name>/, whole or not at all.
 

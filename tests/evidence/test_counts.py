@@ -26,7 +26,7 @@ def test_a_percentage_of_another_denominator_fits_nothing():
 
 
 def orr(project, drug: str, control: str):
-    project.record("a-2024")
+    project.record("a-2024", replace=("n: {drug: 200, control: 200}", "n: {drug: 100, control: 100}"))
     for arm, figures in (("drug", drug), ("control", control)):
         project.add_row(
             "a-2024",

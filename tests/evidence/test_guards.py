@@ -140,7 +140,7 @@ def test_an_ineligible_printed_ratio_does_not_displace_what_can_be_derived(proje
 )
 def test_a_narrowed_set_without_its_own_n_has_no_n(project, narrowing):
     project.record(
-        "a-2024", replace=("main: {method: rct, n: {drug: 100, control: 100}", "main: {method: rct, " + narrowing)
+        "a-2024", replace=("main: {method: rct, n: {drug: 200, control: 200}", "main: {method: rct, " + narrowing)
     )
     for arm in ("drug", "control"):
         project.add_row(
@@ -154,14 +154,14 @@ def test_an_implausible_row_does_not_feed_an_effect(project):
     project.add_row("a-2024", "contrasts", "{" + PFS + ", measure: HR, estimate: 0.70}")
     for arm in ("drug", "control"):
         project.add_row(
-            "a-2024", "survival", f'{{outcome: PFS, arm: {arm}, set: main, events: 180, source: "main: x"}}'
+            "a-2024", "survival", f'{{outcome: PFS, arm: {arm}, set: main, events: 280, source: "main: x"}}'
         )
     (why,) = candidates(project, "PFS")["why_not"]
     assert "events-within-n" in why
 
 
 def test_a_percentage_that_leaves_the_effect_open_gives_no_number(project):
-    project.record("a-2024", replace=("n: {drug: 100, control: 100}", "n: {drug: 400, control: 400}"))
+    project.record("a-2024", replace=("n: {drug: 200, control: 200}", "n: {drug: 400, control: 400}"))
     for arm, percent in (("drug", 2), ("control", 1)):
         project.add_row(
             "a-2024", "responses", f'{{category: ORR, arm: {arm}, set: main, percent: {percent}, source: "main: x"}}'
@@ -172,7 +172,7 @@ def test_a_percentage_that_leaves_the_effect_open_gives_no_number(project):
 
 
 def test_rounding_that_hardly_moves_the_effect_is_carried(project):
-    project.record("a-2024", replace=("n: {drug: 100, control: 100}", "n: {drug: 223, control: 219}"))
+    project.record("a-2024", replace=("n: {drug: 200, control: 200}", "n: {drug: 223, control: 219}"))
     for arm, percent in (("drug", 78), ("control", 73)):
         project.add_row(
             "a-2024", "responses", f'{{category: ORR, arm: {arm}, set: main, percent: {percent}, source: "main: x"}}'
@@ -270,7 +270,7 @@ def test_a_registry_does_not_displace_the_trial_it_shares_patients_with(project)
         cohorts="x",
         design="retrospective-cohort",
         method="none",
-        replace=("n: {drug: 100, control: 100}", "n: {drug: 900, control: 900}"),
+        replace=("n: {drug: 200, control: 200}", "n: {drug: 900, control: 900}"),
     )
     assert candidates(project)["used"].all()
     assert candidates(project, combine_designs=True)["used"].sum() == 1
@@ -285,7 +285,7 @@ def test_shared_patients_are_told_apart_in_what_will_be_one_pool(project):
 
 def test_a_study_that_is_not_used_bars_no_other(project):
     for name, tags, n in (("a-2024", "x", 150), ("b-2024", "'y', x", 100), ("c-2024", "'y'", 50)):
-        project.record(name, cohorts=tags, replace=("n: {drug: 100, control: 100}", f"n: {{drug: {n}, control: {n}}}"))
+        project.record(name, cohorts=tags, replace=("n: {drug: 200, control: 200}", f"n: {{drug: {n}, control: {n}}}"))
     assert candidates(project).set_index("study")["used"].to_dict() == {"a-2024": True, "b-2024": False, "c-2024": True}
 
 

@@ -158,7 +158,7 @@ def test_another_population_is_another_question(project):
 
 def test_studies_that_may_share_patients_are_not_pooled_as_independent(project):
     project.record(
-        "small-2024", cohorts="register", replace=("n: {drug: 100, control: 100}", "n: {drug: 40, control: 40}")
+        "small-2024", cohorts="register", replace=("n: {drug: 200, control: 200}", "n: {drug: 40, control: 40}")
     )
     project.record("large-2024", cohorts="register")
     frame = candidates(project).set_index("study")

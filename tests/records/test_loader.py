@@ -301,7 +301,7 @@ def test_a_corrupted_record_gives_problems_or_a_record_and_never_a_traceback(see
             text = text[:place] + rng.choice(PIECES) + text[place:]
     layout = find_layout(root.parent)
     vocabulary, _ = read_vocabulary(layout)
-    entry, problems = _parse(text.encode(), "evidence/studies/x.yaml", None, vocabulary)
+    entry, problems, _ = _parse(text.encode(), "evidence/studies/x.yaml", None, vocabulary)
     assert entry is not None or problems
     assert all(
         problem.line >= 1 and "accepted: " in problem.message for problem in problems if problem.severity == "error"
