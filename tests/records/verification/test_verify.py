@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from copy import deepcopy
@@ -141,7 +142,10 @@ def test_a_text_that_is_not_utf_8_is_read_all_the_same(tmp_path):
 
 def test_a_pdf_is_read_by_pdftotext_within_its_time(tmp_path, monkeypatch):
     if shutil.which("pdftotext") is None:
-        pytest.fail("pdftotext (poppler-utils) is needed for this test; .ci/run installs it")
+        expected = "METASYN_EXPECT_PDFTOTEXT" in os.environ
+        (pytest.fail if expected else pytest.skip)(
+            "pdftotext (poppler-utils) is needed to read a PDF; .ci/run installs it"
+        )
     import matplotlib as mpl
 
     mpl.use("Agg")
