@@ -36,7 +36,11 @@ class Layout:
         """The record files, sorted by name."""
         if self.only is not None:
             return [self.only]
-        found = (path for path in self.studies.iterdir() if path.suffix in (".yaml", ".yml") and path.is_file())
+        found = (
+            path
+            for path in self.studies.iterdir()
+            if path.suffix in (".yaml", ".yml") and (path.is_file() or path.is_symlink())
+        )
         return sorted(path for path in found if path != self.vocabulary and not path.name.startswith("."))
 
     def name(self, path: Path) -> str:

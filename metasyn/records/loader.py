@@ -145,7 +145,11 @@ def read_records(
         findings.extend(entry.findings)
 
     for path in files:
-        name = layout.name(path)
+        name = layout.name(path) if not path.is_symlink() else f"{layout.name(layout.studies)}/{path.name}"
+        if path.is_symlink() and path != layout.only:
+            problems.append(_unreadable(name, OSError(0, "a link, which may lead out of the folder")))
+            broken[name] = None
+            continue
         try:
             raw = path.read_bytes()
         except OSError as error:

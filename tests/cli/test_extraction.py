@@ -180,3 +180,18 @@ def test_the_command_compares_two_files(run, project):
     assert run("verify", "a-2024", "--against", other, cwd=project.root)[0] == 0
     other.write_text("- not a record")
     assert run("verify", "a-2024", "--against", other, cwd=project.root)[0] == 1
+
+
+def test_a_link_among_the_records_is_named_and_not_followed(run, project, tmp_path):
+    project.record("a-2024")
+    secret = tmp_path / "secret.txt"
+    secret.write_text("do not print", encoding="utf-8")
+    (project.studies / "evil.yaml").symlink_to(secret)
+    (project.studies / "loop.yaml").symlink_to(project.studies / "loop.yaml")
+    code, out, _ = run("check", cwd=project.root)
+    assert code == 1
+    assert "do not print" not in out
+    assert [line.partition(":")[0] for line in out.splitlines()] == [
+        "evidence/studies/evil.yaml",
+        "evidence/studies/loop.yaml",
+    ]
