@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from metasyn.errors import Problem, Severity
+from metasyn.records.look_alikes import in_latin
 from metasyn.records.printed import kind_of
 from metasyn.records.yaml_reader import Document
 
@@ -216,6 +218,10 @@ def _unknown_field(model: type[BaseModel], loc: Loc, value: Any, parent: dict[st
     name = str(loc[-1])
     owner = _owner(model, loc)
     fields = [info.alias or field for field, info in owner.model_fields.items()] if owner else []
+    latin = in_latin(name)
+    if latin in fields and latin != name:
+        foreign = next(character for character in name if not character.isascii())
+        return f"looks like {latin} and is written with another letter ({unicodedata.name(foreign, repr(foreign))}); accepted: {latin}, typed with Latin letters"
     glued = re.fullmatch(r"([A-Za-z_]\w*):(\S.*)", name)
     if glued and value is None:
         return f"has no space after the colon ({name}); accepted: {glued[1]}: {glued[2]}"
