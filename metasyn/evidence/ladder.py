@@ -190,7 +190,7 @@ def _ratio_from_ci(value: float, low: float | None, high: float | None, level: f
 
 def _difference_from_ci(value: float, low: float | None, high: float | None, level: float) -> LogEffect:
     """A difference on its own scale: se = (U - L) / (2 z), or from the one limit there is (Cochrane Handbook 5.1, 7.7.7.2)."""
-    z = critical_value(level, None)
+    z = float(critical_value(level, None))
     if low is not None and high is not None:
         return LogEffect(value, (high - low) / (2 * z), f"HR with its {100 * level:.6g}% interval")
     distance = high - value if high is not None else value - (low if low is not None else value)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import ndtri
 
 RATIO_MEASURES = frozenset({"HR", "csHR", "sHR", "HR-ratio", "RR", "OR", "IRR", "PETO", "ROM", "PLN", "IRLN"})
 
@@ -40,6 +41,7 @@ class PooledEstimate:
     i2: float  # percent
     i2_ci: tuple[float, float]  # percent, from tau2_ci
     h2: float
+    h2_ci: tuple[float, float]  # from tau2_ci
     q: float  # Cochran's
     q_df: int
     q_p_value: float
@@ -51,8 +53,25 @@ class PooledEstimate:
     tau2_method: str
     ci_method: str
     pi_method: str | None
-    studies: pd.DataFrame  # study effect se ci_low ci_high weight; k rows
+    labels: tuple[str, ...]  # of the studies
+    effects: npt.NDArray[np.float64]  # shape (k,), as given
+    standard_errors: npt.NDArray[np.float64]  # shape (k,), as given
     notes: tuple[str, ...]
+
+    @property
+    def studies(self) -> pd.DataFrame:
+        """Studies with normal intervals: study effect se ci_low ci_high weight; k rows."""
+        half = -float(ndtri((1 - self.level) / 2)) * self.standard_errors
+        return pd.DataFrame(
+            {
+                "study": list(self.labels),
+                "effect": self.effects,
+                "se": self.standard_errors,
+                "ci_low": self.effects - half,
+                "ci_high": self.effects + half,
+                "weight": self.weights,
+            }
+        )
 
     def back(self, value: float) -> float:
         """A value of the analysis scale on the scale people read: exp for ratios."""

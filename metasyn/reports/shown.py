@@ -30,7 +30,7 @@ def shown_effect(row: pd.Series, level: float) -> Shown:
     printed = _printed_limits(row, level)
     if printed is not None:
         return Shown(*printed, f"{row['estimate']} [{row['ci_low']}, {row['ci_high']}]")
-    half = critical_value(level, None) * row["se"]
+    half = float(critical_value(level, None)) * row["se"]
     low, high = row["effect"] - half, row["effect"] + half
     return Shown(low, high, effect_text(row["effect"], low, high, row["measure"]))
 

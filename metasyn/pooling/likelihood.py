@@ -1,0 +1,231 @@
+"""Maximum and restricted maximum likelihood of tau2: the highest maximum over tau2 >= 0, for many pools at once.
+
+Twice the score is y'PPy - tr(P) (restricted) or y'PPy - sum(w). In the eigenvalues l of K'VK, where K'1 = 0 and K'K = 1, the
+restricted one is sum(c p^2 - p) with p = 1/(l + tau2), c >= 0, and l between the smallest and the largest variance. Hence:
+
+- no root lies above the sum of squares of the effects about their mean (all c - l - tau2 are negative there);
+- at a root the slope is sum(p^2) - 2 sum(c p^3) <= sum(p^2) - 2 sum(p)^2 / Q, because sum(c p^2)^2 <= sum(c p^3) sum(c p) and
+  Q = sum(c p). Where Q < 2 tr(P)^2 / tr(PP) a root is therefore a maximum; as Q falls in tau2 and the right side rises (the p
+  become more equal), there is at most one root from there on. The same holds for the unrestricted score with sum(w), sum(w^2).
+- at a root the slope is also at most sum(p (p - 2 min p)), negative above tau2 = max(v) - 2 min(v).
+
+Where neither holds yet, which takes a Q of more than about twice its df, the likelihood of studies of very different precision can
+have several maxima. There the sign of the score is looked up on a grid, on which v + tau2 rises by at most half from point to
+point; every fall through 0 is refined, and of several maxima the highest is taken.
+
+References
+----------
+Hardy and Thompson 1996, Statistics in Medicine 15:619-29 (ML); Viechtbauer 2005, J Educ Behav Stat 30:261-93 (REML).
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from metasyn.errors import ConvergenceError
+from metasyn.pooling.block import Block, Sums, add_up, inner
+
+Array = npt.NDArray[np.float64]
+RATIO = 1.5  # of min(v) + tau2 from one point of the grid to the next
+STEPS = 200
+
+
+def _score(sums: Sums, restricted: bool) -> Array:
+    """Twice the derivative of the log-likelihood, shape (n,)."""
+    return sums.py2 - (sums.trace_p if restricted else sums.total)
+
+
+def _squares(block: Block) -> Array:
+    """Sum of squares of the effects about their mean."""
+    return cast(Array, add_up((block.effect - add_up(block.effect) / block.k) ** 2))
+
+
+def log_likelihood(block: Block, tau2: Array | float, *, restricted: bool) -> Array:
+    """(Restricted) log-likelihood without the constant -k/2 log(2 pi), shape (n,)."""
+    sums = Sums.at(block, tau2)
+    value = -add_up(np.log(block.variance + tau2)) - sums.q
+    return np.asarray((value - np.log(sums.total) if restricted else value) / 2)
+
+
+def maximise(block: Block, common: Sums, *, restricted: bool) -> Array:
+    """The tau2 of the highest (restricted) likelihood of each pool, shape (n,); `common` are the sums at 0."""
+    if block.single:
+        return cast(Array, _maximise_one(block, common, restricted))
+    pool, low, high, at_zero = _brackets(block, common, restricted)
+    best = np.zeros(block.n)
+    if not pool.size:
+        return best
+    roots = _refine(block.take(pool), low, high, restricted)
+    several = np.bincount(pool, minlength=block.n)
+    contested = (several > 1) | ((several > 0) & (at_zero <= 0))  # a lower maximum, at 0 or inside, is possible
+    best[pool] = roots
+    if contested.any():
+        _take_highest(block, best, pool, roots, contested, restricted)
+    return best
+
+
+def _maximise_one(block: Block, common: Sums, restricted: bool) -> float:
+    """The same for one pool, in numbers rather than arrays of one."""
+    v, squares = block.variance, float(_squares(block))
+    least, last = float(v[0]), min(float(v.max() - 2 * v[0]), squares)
+    tau2, sums, roots = 0.0, common, []
+    at_zero = here = float(_score(sums, restricted)) if squares > 0 else -1.0
+    while not (tau2 >= last or _at_most_one(sums, restricted)):
+        following = min((least + tau2) * RATIO - least, last)
+        sums = Sums.at(block, following)
+        there = float(_score(sums, restricted))
+        if here > 0 >= there:
+            roots.append(_refine_one(block, tau2, following, restricted))
+        tau2, here = following, there
+    if here > 0:
+        roots.append(_refine_one(block, tau2, squares, restricted))
+    if not roots:
+        return 0.0
+    if len(roots) == 1 and at_zero > 0:
+        return roots[0]
+    return max([0.0, *roots], key=lambda tau2: float(log_likelihood(block, tau2, restricted=restricted)))
+
+
+def _take_highest(
+    block: Block,
+    best: Array,
+    pool: npt.NDArray[np.intp],
+    roots: Array,
+    contested: npt.NDArray[np.bool_],
+    restricted: bool,
+) -> None:
+    """Set the contested pools of `best` to the highest of their maxima, 0 among them."""
+    of = contested[pool]
+    candidates, pools = roots[of], pool[of]
+    values = log_likelihood(block.take(pools), candidates, restricted=restricted)
+    best[contested] = 0.0
+    top = np.full(block.n, -np.inf)
+    open_pools = np.flatnonzero(contested)
+    top[open_pools] = log_likelihood(block.take(open_pools), np.zeros(open_pools.size), restricted=restricted)
+    for value, candidate, index in zip(values, candidates, pools, strict=True):
+        if value > top[index]:
+            top[index], best[index] = value, candidate
+
+
+def _brackets(block: Block, common: Sums, restricted: bool) -> tuple[npt.NDArray[np.intp], Array, Array, Array]:
+    """Pools and ends of the intervals in which the score falls through 0, and the score at 0; `_maximise_one` for many."""
+    squares = _squares(block)
+    last = np.minimum(block.variance.max(axis=0) - 2 * block.variance[0], squares)
+    at_zero = here = np.where(squares > 0, _score(common, restricted), -1.0)
+    found: list[tuple[npt.NDArray[np.intp], Array, Array]] = []
+    left, tau2, top = np.arange(block.n), np.zeros(block.n), squares
+    certain = (last <= 0) | _at_most_one(common, restricted)
+    while True:
+        up = certain & (here > 0)
+        found.append((left[up], tau2[up], top[up]))
+        doubtful = ~certain
+        if not doubtful.any():
+            break
+        block, left, tau2, here = block.take(doubtful), left[doubtful], tau2[doubtful], here[doubtful]
+        top, last = top[doubtful], last[doubtful]
+        following = np.minimum((block.variance[0] + tau2) * RATIO - block.variance[0], last)
+        sums = Sums.at(block, following)
+        there = _score(sums, restricted)
+        falls = (here > 0) & (there <= 0)
+        found.append((left[falls], tau2[falls], following[falls]))
+        certain = (following >= last) | _at_most_one(sums, restricted)
+        tau2, here = following, there
+    pool, low, high = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.argsort(pool, kind="stable")
+    return pool[order], low[order], high[order], at_zero
+
+
+def _at_most_one(sums: Sums, restricted: bool) -> npt.NDArray[np.bool_]:
+    """Whether at most one root of the score lies at or above this tau2, and is a maximum; tr(PP) <= tr(P) max(w) is put for it."""
+    return cast(npt.NDArray[np.bool_], sums.q * sums.weights[0] < 2 * (sums.trace_p if restricted else sums.total))
+
+
+def _refine(block: Block, low: Array, high: Array, restricted: bool) -> Array:
+    """The root in each bracket, by the secant of the scoring step, bisecting where it leaves the bracket.
+
+    The step, score / sum(w^2), is exactly linear in tau2 where all variances are equal, and nearly so elsewhere: its secant
+    converges in a few steps where the steps themselves (Fisher's scoring for ML) converge linearly.
+    """
+    root = np.empty(block.n)
+    active: npt.NDArray[np.intp] | None = None  # of the pools; None: all of them
+    inside = np.flatnonzero(high > low)
+    root[high <= low] = low[high <= low]
+    if inside.size < block.n:
+        active, block, low, high = inside, block.take(inside), low[inside], high[inside]
+    low, high = low.copy(), high.copy()
+    floor = 1e-17 * block.variance[0]
+    tau2 = np.asarray(_start(block, low, high))
+    before, step_before = tau2, np.zeros(0)
+    for round_ in range(STEPS):
+        step = _step(block, tau2, restricted)
+        low, high = np.where(step > 0, tau2, low), np.where(step > 0, high, tau2)
+        if round_ == 0:
+            following = tau2 + step
+        else:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                following = tau2 - step * (tau2 - before) / (step - step_before)
+        outside = ~((following > low) & (following < high))
+        if outside.any():
+            if round_ and outside.all():
+                following = np.where(step == 0, tau2, (low + high) / 2)
+            else:
+                following = np.where(outside, np.where(step == 0, tau2, (low + high) / 2), following)
+        change = np.abs(following - tau2)
+        done = (change <= 1e-11 * following) | (change <= floor) | (high - low <= 2e-16 * high)
+        if done.all():
+            root[slice(None) if active is None else active] = following
+            return root
+        if done.any() and done.sum() * 4 >= done.size:
+            indices = np.arange(block.n) if active is None else active
+            root[indices[done]] = following[done]
+            left = ~done
+            active, block, floor = indices[left], block.take(left), floor[left]
+            low, high, tau2, following, step = low[left], high[left], tau2[left], following[left], step[left]
+        before, step_before, tau2 = tau2, step, following
+    raise ConvergenceError(f"the likelihood of tau2 was not maximised in {STEPS} steps")
+
+
+def _step(block: Block, tau2: Array | float, restricted: bool) -> Array:
+    """Twice the score over sum(w^2)."""
+    w = 1 / (block.variance + tau2)
+    others = w[1:]
+    rest, squares = add_up(others), inner(others, others)
+    total = w[0] + rest
+    pressed = w * (block.effect - inner(w, block.effect) / total)  # Py
+    fall = (2 * w[0] * rest + (rest**2 - squares)) / total if restricted else total
+    return cast(Array, (inner(pressed, pressed) - fall) / (squares + w[0] ** 2))
+
+
+def _refine_one(block: Block, low: float, high: float, restricted: bool) -> float:
+    """`_refine` for one pool and one bracket."""
+    floor = 1e-17 * float(block.variance[0])
+    tau2 = float(_start(block, low, high))
+    before = step_before = 0.0
+    for round_ in range(STEPS):
+        if high - low <= 2e-16 * high:
+            return tau2
+        step = float(_step(block, tau2, restricted))
+        if step == 0:
+            return tau2
+        low, high = (tau2, high) if step > 0 else (low, tau2)
+        if round_ == 0:
+            following = tau2 + step
+        else:
+            following = tau2 - step * (tau2 - before) / (step - step_before) if step != step_before else low
+        if not low < following < high:
+            following = (low + high) / 2
+        if abs(following - tau2) <= max(1e-11 * following, floor):
+            return following
+        before, step_before, tau2 = tau2, step, following
+    raise ConvergenceError(f"the likelihood of tau2 was not maximised in {STEPS} steps")
+
+
+def _start(block: Block, low: Array | float, high: Array | float) -> Array | float:
+    """Scoring from the middle of the bracket, kept inside it."""
+    guess = _squares(block) / (block.k - 1) - add_up(block.variance) / block.k  # the moment estimate of equal weights
+    if block.single:
+        return float(guess) if low < guess < high else (low + high) / 2
+    return np.where((guess > low) & (guess < high), guess, (low + high) / 2)
