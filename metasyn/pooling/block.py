@@ -78,9 +78,52 @@ class Block:
         """Whether this is one pool, of shape (k,)."""
         return self.effect.ndim == 1
 
+    @property
+    def df(self) -> int:
+        """Degrees of freedom of Q."""
+        return self.k - 1
+
+    @property
+    def least(self) -> Array:
+        """Smallest variance of each pool."""
+        return cast(Array, self.variance[0])
+
+    @property
+    def first_tau2(self) -> Array:
+        """Variance of the effects with divisor k: where Sidik and Jonkman start."""
+        return self.plain.squares / self.k
+
+    @property
+    def plain(self) -> Plain:
+        """The unweighted fit."""
+        v, k = self.variance, self.k
+        total = add_up(v)
+        squares = add_up((self.effect - add_up(self.effect) / k) ** 2)
+        return Plain(squares, total * (1 - 1 / k), add_up(v**2) * (1 - 2 / k) + total**2 / k**2)
+
+    def at(self, tau2: Array | float) -> Sums:
+        """Sums at tau2, shape (n,)."""
+        return Sums.at(self, tau2)
+
     def take(self, pools: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Block:
         """Some of the pools."""
         return Block(self.origin[pools], self.effect[:, pools], self.variance[:, pools])
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """The unweighted fit, with M the matrix that takes residuals: what Hedges' estimator is made of; arrays are (n,).
+
+    Attributes
+    ----------
+    squares : y'My, the sum of squared residuals
+    trace_v : trace of MV
+    trace_vv : trace of MVMV
+    """
+
+    squares: Array
+    trace_v: Array
+    trace_vv: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +137,8 @@ class Sums:
         Sum of the weights without and with row 0.
     mean : array, shape (n,)
         Weighted mean, from the block's origin.
-    residual : array, shape (k, n)
+    residual, pressed : array, shape (k, n)
+        y less the mean, and Py = w times that.
     """
 
     weights: Array
@@ -102,6 +146,7 @@ class Sums:
     total: Array
     mean: Array
     residual: Array
+    pressed: Array
 
     @classmethod
     def at(cls, block: Block, tau2: Array | float) -> Sums:
@@ -110,18 +155,33 @@ class Sums:
         rest = add_up(w[1:])
         total = w[0] + rest
         mean = inner(w, block.effect) / total  # row 0 adds nothing: its effect is 0
-        return cls(w, rest, total, mean, block.effect - mean)
+        residual = block.effect - mean
+        return cls(w, rest, total, mean, residual, w * residual)
+
+    @property
+    def largest(self) -> Array:
+        """Largest weight."""
+        return cast(Array, self.weights[0])
+
+    @property
+    def squares(self) -> Array:
+        """Sum of squared weights."""
+        return inner(self.weights, self.weights)
+
+    @property
+    def log_det(self) -> Array:
+        """Log of the determinant of X'WX, here of sum(w)."""
+        return np.log(self.total)
 
     @property
     def q(self) -> Array:
         """Generalised Q, y'Py."""
-        return inner(self.weights * self.residual, self.residual)
+        return inner(self.pressed, self.residual)
 
     @property
     def py2(self) -> Array:
         """y'PPy: minus the derivative of Q by tau2."""
-        pressed = self.weights * self.residual
-        return inner(pressed, pressed)
+        return inner(self.pressed, self.pressed)
 
     @property
     def trace_p(self) -> Array:

@@ -42,19 +42,25 @@ class Fit:
     tau2_method: str
 
     @classmethod
-    def of(cls, effect: Array, variance: Array, *, tau2: str, ci: str, level: float) -> Fit:
-        """Fit effects and variances of shape (k, n), k of 2 or more; or (k,), which gives numbers for arrays of one."""
+    def of(cls, effect: Array, variance: Array, *, tau2: str | float, ci: str, level: float) -> Fit:
+        """Fit effects and variances of shape (k, n), k of 2 or more; or (k,), which gives numbers for arrays of one.
+
+        tau2 is a code, or a value known from elsewhere.
+        """
         block = Block.of(effect, variance)
         common = Sums.at(block, 0.0)
-        if tau2 == COMMON:
+        if not isinstance(tau2, str):
+            between = np.full_like(common.total, tau2)
+            sums = block.at(between)
+        elif tau2 == COMMON:
             between, sums = cast(Array, 0.0 if block.single else np.zeros(block.n)), common
         else:
             between = TAU2_METHODS[tau2].estimate(block, common)
-            sums = Sums.at(block, between)
+            sums = block.at(between)
         interval = CI_METHODS[ci].reference(block, sums, level)
         return cls(
             block=block, tau2=between, common=common, sums=sums, interval=interval, q=common.q,
-            typical=typical_variance(common, block.k), level=level, tau2_method=tau2,
+            typical=typical_variance(common, block.df), level=level, tau2_method=tau2 if isinstance(tau2, str) else "given",
         )  # fmt: skip
 
     @property
@@ -85,8 +91,8 @@ class Fit:
 
     @property
     def tau2_se(self) -> Array:
-        """Standard error of tau2; NaN for the common-effect model."""
-        if self.tau2_method == COMMON:
+        """Standard error of tau2; NaN for the common-effect model, and for a given tau2."""
+        if self.tau2_method not in TAU2_METHODS:
             return np.full_like(self.tau2, np.nan)
         return TAU2_METHODS[self.tau2_method].se(self.block, self.common, self.sums, self.tau2)
 

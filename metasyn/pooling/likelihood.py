@@ -1,6 +1,6 @@
 """Maximum and restricted maximum likelihood of tau2: the highest maximum over tau2 >= 0, for many pools at once.
 
-Twice the score is y'PPy - tr(P) (restricted) or y'PPy - sum(w). In the eigenvalues l of K'VK, where K'1 = 0 and K'K = 1, the
+Twice the score is y'PPy - tr(P) (restricted) or y'PPy - sum(w). In the eigenvalues l of K'VK, where K'X = 0 and K'K = 1 (X a column of ones, or the moderators of a regression), the
 restricted one is sum(c p^2 - p) with p = 1/(l + tau2), c >= 0, and l between the smallest and the largest variance. Hence:
 
 - no root lies above the sum of squares of the effects about their mean (all c - l - tau2 are negative there);
@@ -26,35 +26,31 @@ import numpy as np
 import numpy.typing as npt
 
 from metasyn.errors import ConvergenceError
-from metasyn.pooling.block import Block, Sums, add_up, inner
+from metasyn.pooling.block import Block, Sums, add_up
+from metasyn.pooling.model import Model, ModelSums
 
 Array = npt.NDArray[np.float64]
 RATIO = 1.5  # of min(v) + tau2 from one point of the grid to the next
 STEPS = 200
 
 
-def _score(sums: Sums, restricted: bool) -> Array:
+def _score(sums: ModelSums, restricted: bool) -> Array:
     """Twice the derivative of the log-likelihood, shape (n,)."""
     return sums.py2 - (sums.trace_p if restricted else sums.total)
 
 
-def _squares(block: Block) -> Array:
-    """Sum of squares of the effects about their mean."""
-    return cast(Array, add_up((block.effect - add_up(block.effect) / block.k) ** 2))
+def log_likelihood(model: Model, tau2: Array | float, *, restricted: bool) -> Array:
+    """(Restricted) log-likelihood without its constant, shape (n,)."""
+    sums = model.at(tau2)
+    value = -add_up(np.log(model.variance + tau2)) - sums.q
+    return cast(Array, (value - sums.log_det if restricted else value) / 2)
 
 
-def log_likelihood(block: Block, tau2: Array | float, *, restricted: bool) -> Array:
-    """(Restricted) log-likelihood without the constant -k/2 log(2 pi), shape (n,)."""
-    sums = Sums.at(block, tau2)
-    value = -add_up(np.log(block.variance + tau2)) - sums.q
-    return np.asarray((value - np.log(sums.total) if restricted else value) / 2)
-
-
-def maximise(block: Block, common: Sums, *, restricted: bool) -> Array:
-    """The tau2 of the highest (restricted) likelihood of each pool, shape (n,); `common` are the sums at 0."""
-    if block.single:
+def maximise(block: Model, common: ModelSums, *, restricted: bool) -> Array:
+    """The tau2 of the highest (restricted) likelihood of each pool, shape (n,), or of a regression; `common` are the sums at 0."""
+    if not isinstance(block, Block) or block.single:
         return cast(Array, _maximise_one(block, common, restricted))
-    pool, low, high, at_zero = _brackets(block, common, restricted)
+    pool, low, high, at_zero = _brackets(block, cast(Sums, common), restricted)
     best = np.zeros(block.n)
     if not pool.size:
         return best
@@ -67,26 +63,26 @@ def maximise(block: Block, common: Sums, *, restricted: bool) -> Array:
     return best
 
 
-def _maximise_one(block: Block, common: Sums, restricted: bool) -> float:
-    """The same for one pool, in numbers rather than arrays of one."""
-    v, squares = block.variance, float(_squares(block))
-    least, last = float(v[0]), min(float(v.max() - 2 * v[0]), squares)
+def _maximise_one(model: Model, common: ModelSums, restricted: bool) -> float:
+    """The same for one pool, in numbers rather than arrays of one, or a regression."""
+    squares, least = float(model.plain.squares), float(model.least)
+    last = min(float(model.variance.max()) - 2 * least, squares)
     tau2, sums, roots = 0.0, common, []
     at_zero = here = float(_score(sums, restricted)) if squares > 0 else -1.0
     while not (tau2 >= last or _at_most_one(sums, restricted)):
         following = min((least + tau2) * RATIO - least, last)
-        sums = Sums.at(block, following)
+        sums = model.at(following)
         there = float(_score(sums, restricted))
         if here > 0 >= there:
-            roots.append(_refine_one(block, tau2, following, restricted))
+            roots.append(_refine_one(model, tau2, following, restricted))
         tau2, here = following, there
     if here > 0:
-        roots.append(_refine_one(block, tau2, squares, restricted))
+        roots.append(_refine_one(model, tau2, squares, restricted))
     if not roots:
         return 0.0
     if len(roots) == 1 and at_zero > 0:
         return roots[0]
-    return max([0.0, *roots], key=lambda tau2: float(log_likelihood(block, tau2, restricted=restricted)))
+    return max([0.0, *roots], key=lambda tau2: float(log_likelihood(model, tau2, restricted=restricted)))
 
 
 def _take_highest(
@@ -112,7 +108,7 @@ def _take_highest(
 
 def _brackets(block: Block, common: Sums, restricted: bool) -> tuple[npt.NDArray[np.intp], Array, Array, Array]:
     """Pools and ends of the intervals in which the score falls through 0, and the score at 0; `_maximise_one` for many."""
-    squares = _squares(block)
+    squares = block.plain.squares
     last = np.minimum(block.variance.max(axis=0) - 2 * block.variance[0], squares)
     at_zero = here = np.where(squares > 0, _score(common, restricted), -1.0)
     found: list[tuple[npt.NDArray[np.intp], Array, Array]] = []
@@ -138,9 +134,9 @@ def _brackets(block: Block, common: Sums, restricted: bool) -> tuple[npt.NDArray
     return pool[order], low[order], high[order], at_zero
 
 
-def _at_most_one(sums: Sums, restricted: bool) -> npt.NDArray[np.bool_]:
+def _at_most_one(sums: ModelSums, restricted: bool) -> npt.NDArray[np.bool_]:
     """Whether at most one root of the score lies at or above this tau2, and is a maximum; tr(PP) <= tr(P) max(w) is put for it."""
-    return cast(npt.NDArray[np.bool_], sums.q * sums.weights[0] < 2 * (sums.trace_p if restricted else sums.total))
+    return sums.q * sums.largest < 2 * (sums.trace_p if restricted else sums.total)
 
 
 def _refine(block: Block, low: Array, high: Array, restricted: bool) -> Array:
@@ -188,26 +184,21 @@ def _refine(block: Block, low: Array, high: Array, restricted: bool) -> Array:
     raise ConvergenceError(f"the likelihood of tau2 was not maximised in {STEPS} steps")
 
 
-def _step(block: Block, tau2: Array | float, restricted: bool) -> Array:
+def _step(model: Model, tau2: Array | float, restricted: bool) -> Array:
     """Twice the score over sum(w^2)."""
-    w = 1 / (block.variance + tau2)
-    others = w[1:]
-    rest, squares = add_up(others), inner(others, others)
-    total = w[0] + rest
-    pressed = w * (block.effect - inner(w, block.effect) / total)  # Py
-    fall = (2 * w[0] * rest + (rest**2 - squares)) / total if restricted else total
-    return cast(Array, (inner(pressed, pressed) - fall) / (squares + w[0] ** 2))
+    sums = model.at(tau2)
+    return _score(sums, restricted) / sums.squares
 
 
-def _refine_one(block: Block, low: float, high: float, restricted: bool) -> float:
+def _refine_one(model: Model, low: float, high: float, restricted: bool) -> float:
     """`_refine` for one pool and one bracket."""
-    floor = 1e-17 * float(block.variance[0])
-    tau2 = float(_start(block, low, high))
+    floor = 1e-17 * float(model.least)
+    tau2 = float(_start(model, low, high))
     before = step_before = 0.0
     for round_ in range(STEPS):
         if high - low <= 2e-16 * high:
             return tau2
-        step = float(_step(block, tau2, restricted))
+        step = float(_step(model, tau2, restricted))
         if step == 0:
             return tau2
         low, high = (tau2, high) if step > 0 else (low, tau2)
@@ -223,9 +214,10 @@ def _refine_one(block: Block, low: float, high: float, restricted: bool) -> floa
     raise ConvergenceError(f"the likelihood of tau2 was not maximised in {STEPS} steps")
 
 
-def _start(block: Block, low: Array | float, high: Array | float) -> Array | float:
-    """Scoring from the middle of the bracket, kept inside it."""
-    guess = _squares(block) / (block.k - 1) - add_up(block.variance) / block.k  # the moment estimate of equal weights
-    if block.single:
+def _start(model: Model, low: Array | float, high: Array | float) -> Array | float:
+    """The moment estimate of equal weights where it lies in the bracket, else the middle."""
+    plain = model.plain
+    guess = (plain.squares - plain.trace_v) / model.df
+    if np.ndim(guess) == 0:
         return float(guess) if low < guess < high else (low + high) / 2
     return np.where((guess > low) & (guess < high), guess, (low + high) / 2)
