@@ -10,7 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtri
 
-RATIO_MEASURES = frozenset({"HR", "csHR", "sHR", "HR-ratio", "RR", "OR", "IRR", "PETO", "ROM", "PLN", "IRLN"})
+RATIO_MEASURES = frozenset(
+    {"HR", "csHR", "sHR", "HR-ratio", "RR", "OR", "IRR", "PETO", "ROM", "CVR", "VR", "PLN", "IRLN"}
+)
 
 
 def is_ratio(measure: str | None) -> bool:
