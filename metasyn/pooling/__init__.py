@@ -1,5 +1,7 @@
 """Pairwise meta-analysis of effects with standard errors."""
 
+from metasyn.pooling import priors
+from metasyn.pooling.bayes import Posterior, pool_bayes, prior_sensitivity
 from metasyn.pooling.gosh import Gosh, gosh
 from metasyn.pooling.heterogeneity_interval import (
     HeterogeneityInterval,
@@ -22,6 +24,7 @@ __all__ = [
     "MetaRegression",
     "PermutationTest",
     "PooledEstimate",
+    "Posterior",
     "Subgroups",
     "cumulative",
     "gosh",
@@ -33,7 +36,10 @@ __all__ = [
     "meta_regression",
     "permutation_test",
     "pool",
+    "pool_bayes",
     "pool_many",
+    "prior_sensitivity",
+    "priors",
     "shrinkage",
     "subgroups",
 ]
