@@ -141,7 +141,7 @@ def _notes(groups: pd.DataFrame, tau2_common: bool) -> tuple[str, ...]:
     small = [str(name) for name, k in groups["k"].items() if k < 5]
     if small and not tau2_common:
         notes.append(
-            f"fewer than 5 studies in {', '.join(small)}: tau2 of its own is hardly estimable there; tau2_common=True shares it"
+            f"fewer than 5 studies in {', '.join(small)}: tau2 of its own is hardly estimable there; one tau2 for all groups would be steadier"
         )
     if len(groups) and groups["k"].sum() < 10:
         notes.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,19 @@ from metasyn.errors import SelectionError
 from metasyn.evidence import Comparison, Evidence
 from metasyn.evidence.eligibility import KEY_FIELDS
 from metasyn.pooling import PooledEstimate, pool
+from metasyn.reports.further import (
+    SMALL_BODY,
+    Further,
+    Joint,
+    further,
+    has_few_events,
+    joint_sensitivity,
+    mantel_haenszel_pool,
+)
 from metasyn.reports.question import Question
 
 PREDICTION_PRINTED_FROM = 3  # studies
 PREDICTION_DRAWN_FROM = 5
-SMALL_BODY = 5  # below: several intervals stand side by side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +45,8 @@ class Stratum:
         Which interval it is and why.
     alternatives : tuple of PooledEstimate
         Other intervals, where the body is small or the headline was replaced.
+    further : Further
+        Bayesian intervals, methods for few events, leave-one-out, subgroups.
     """
 
     key: dict[str, Any]
@@ -44,6 +55,7 @@ class Stratum:
     headline: PooledEstimate | None
     headline_why: str
     alternatives: tuple[PooledEstimate, ...]
+    further: Further
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +92,17 @@ def analyse(question: Question, evidence: Evidence) -> tuple[OutcomeResult, ...]
     )
 
 
+def joint_results(question: Question, answered: Sequence[OutcomeResult]) -> tuple[Joint, ...]:
+    """Hazard-ratio outcomes fitted jointly over assumed correlations, where the definition asks for it; never a headline."""
+    if "joint-outcomes" not in question.sensitivity:
+        return ()
+    found = []
+    for asked in question.comparisons:
+        strata = {r.outcome: r.strata for r in answered if r.comparison == asked.name and r.measure == "HR"}
+        found += joint_sensitivity(strata, asked.name, question.model.level)
+    return tuple(found)
+
+
 def _outcome(question: Question, evidence: Evidence, comparison: Comparison, outcome: str) -> OutcomeResult:
     candidates = evidence.candidates(outcome=outcome, comparison=comparison, **question.selection())
     used = candidates[candidates["used"].astype(bool)]
@@ -93,12 +116,12 @@ def _outcome(question: Question, evidence: Evidence, comparison: Comparison, out
         label=word.label if word is not None else outcome,
         better=word.better if word is not None else None,
         measure=measure,
-        strata=_strata(question, used, measure),
+        strata=_strata(question, evidence, used, measure),
         candidates=candidates,
     )
 
 
-def _strata(question: Question, used: pd.DataFrame, measure: str) -> tuple[Stratum, ...]:
+def _strata(question: Question, evidence: Evidence, used: pd.DataFrame, measure: str) -> tuple[Stratum, ...]:
     if used.empty:
         return ()
     frame = used.copy()
@@ -129,9 +152,33 @@ def _strata(question: Question, used: pd.DataFrame, measure: str) -> tuple[Strat
         )
         headline, why, alternatives = _headline(question, rows, measure)
         strata.append(
-            Stratum(key=key, body=body, rows=rows, headline=headline, headline_why=why, alternatives=alternatives)
+            Stratum(
+                key=key,
+                body=body,
+                rows=rows,
+                headline=headline,
+                headline_why=why,
+                alternatives=alternatives,
+                further=further(
+                    rows,
+                    measure,
+                    tau2=question.model.tau2,
+                    ci=question.interval(),
+                    level=question.model.level,
+                    one_out="leave-one-out" in question.sensitivity,
+                    attributes=tuple(question.subgroups),
+                    attribute=lambda study, name: _attribute(evidence.studies[study], name),
+                ),
+            )
         )
     return tuple(strata)
+
+
+def _attribute(study: Any, name: str) -> Any:
+    """An attribute of a study by its path; None where a step of it is absent."""
+    for step in name.split("."):
+        study = getattr(study, step, None)
+    return ", ".join(map(str, study)) if isinstance(study, list) else study
 
 
 def _groups(frame: pd.DataFrame) -> Any:
@@ -162,6 +209,9 @@ def _headline(
             measure=measure,
         )
 
+    if has_few_events(rows, measure):
+        why = "Mantel-Haenszel, one common effect: an arm had fewer than 5 events, too few for a standard error of its own"
+        return mantel_haenszel_pool(rows, measure, question.model.level), why, (made(question.model.tau2, "z"),)
     ci = question.interval()
     asked = made(question.model.tau2, ci)
     common_model = asked.tau2_method == "EE"
@@ -194,4 +244,5 @@ def _ci_name(pooled: PooledEstimate) -> str:
         "t": "Wald interval with t",
         "HK": "Hartung-Knapp interval",
         "HK_adhoc": "ad hoc Hartung-Knapp interval",
+        "KR": "Kenward-Roger interval",
     }[pooled.ci_method]

@@ -135,9 +135,15 @@ def _block(stratum: Stratum, measure: str, level: float, *, titled: bool) -> For
 
 
 def _model_words(pooled: Any) -> str:
-    interval = {"HK": "Hartung-Knapp", "HK_adhoc": "ad hoc Hartung-Knapp", "z": "Wald", "t": "Wald, t"}[
-        pooled.ci_method
-    ]
+    if pooled.tau2_method == "MH":
+        return "Mantel-Haenszel"
+    interval = {
+        "HK": "Hartung-Knapp",
+        "HK_adhoc": "ad hoc Hartung-Knapp",
+        "z": "Wald",
+        "t": "Wald, t",
+        "KR": "Kenward-Roger",
+    }[pooled.ci_method]
     return f"{pooled.tau2_method}, {interval}"
 
 

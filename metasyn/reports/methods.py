@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from metasyn.pooling.tau2 import TAU2_METHODS
 from metasyn.reports.question import Question
 
 TAU2_WORDS = {
     "EE": "a common-effect model",
-    "DL": "a random-effects model with the DerSimonian-Laird estimate of τ²",
-    "PM": "a random-effects model with the Paule-Mandel estimate of τ²",
+    **{
+        code: f"a random-effects model with the {method.name} estimate of τ²"
+        for code, method in TAU2_METHODS.items()
+        if code not in ("ML", "REML")
+    },
     "ML": "a random-effects model with τ² by maximum likelihood",
     "REML": "a random-effects model with τ² by restricted maximum likelihood (Viechtbauer 2005)",
 }
@@ -15,12 +19,16 @@ TAU2_WORDS = {
 REFERENCES = (
     "Altman DG, Bland JM. How to obtain the confidence interval from a P value. BMJ 2011;343:d2090.",
     "Brown NJL, Heathers JAJ. The GRIM test. Social Psychological and Personality Science 2017;8:363-9.",
+    "Greenland S, Robins JM. Estimation of a common effect parameter from sparse follow-up data. Biometrics 1985;41:55-68.",
     "Higgins JPT, Thompson SG. Quantifying heterogeneity in a meta-analysis. Statistics in Medicine 2002;21:1539-58.",
     "Higgins JPT, Thompson SG, Spiegelhalter DJ. A re-evaluation of random-effects meta-analysis. J R Stat Soc A 2009;172:137-59.",
     "Knapp G, Hartung J. Improved tests for a random effects meta-regression with a single covariate. Statistics in Medicine 2003;22:2693-710.",
     "Parmar MKB, Torri V, Stewart L. Extracting summary statistics to perform meta-analyses of the published literature for survival endpoints. Statistics in Medicine 1998;17:2815-34.",
+    "Partlett C, Riley RD. Random effects meta-analysis: coverage performance of 95% confidence and prediction intervals following REML estimation. Statistics in Medicine 2017;36:301-17.",
+    "Röver C. Bayesian random-effects meta-analysis using the bayesmeta R package. Journal of Statistical Software 2020;93(6).",
     "Sterne JAC, et al. ROBINS-I: a tool for assessing risk of bias in non-randomised studies of interventions. BMJ 2016;355:i4919.",
     "Sterne JAC, et al. RoB 2: a revised tool for assessing risk of bias in randomised trials. BMJ 2019;366:l4898.",
+    "Stijnen T, Hamza TH, Özdemir P. Random effects meta-analysis of event outcome in the framework of the generalized linear mixed model with applications in sparse data. Statistics in Medicine 2010;29:3046-67.",
     "Tierney JF, Stewart LA, Ghersi D, Burdett S, Sydes MR. Practical methods for incorporating summary time-to-event data into meta-analysis. Trials 2007;8:16.",
     "Viechtbauer W. Bias and efficiency of meta-analytic variance estimators in the random-effects model. J Educ Behav Stat 2005;30:261-93.",
     "Viechtbauer W. Confidence intervals for the amount of heterogeneity in meta-analysis. Statistics in Medicine 2007;26:37-52.",
@@ -55,6 +63,10 @@ def methods(question: Question) -> list[str]:
         "with two studies it is not used as a headline; with fewer than five studies several intervals stand side by side. "
         "τ² has its Q-profile interval (Viechtbauer 2007); I² follows from τ² (Higgins and Thompson 2002). "
         "Prediction intervals use t with k - 1 degrees of freedom; they are printed from 3 studies and drawn from 5.",
+        "With fewer than five studies of log ratios, Bayesian intervals with a half-normal prior of scale 0.5 on τ stand beside these, with scales 0.25 and 1 to "
+        "show how far the prior carries them (Röver 2020); the integrals are numerical, not simulated. Where an arm of some study had fewer than 5 events, the "
+        "Mantel-Haenszel method without continuity correction is quoted, and Peto's method and an exact conditional mixed model stand beside it (Greenland and "
+        "Robins 1985; Stijnen et al. 2010). Funnel plots and tests of small-study effects need ten studies and are left out below.",
     ]
 
 
@@ -66,6 +78,7 @@ def _interval(code: str) -> str:
     return {
         "HK": "the Hartung-Knapp method (Knapp and Hartung 2003)",
         "HK_adhoc": "the Hartung-Knapp method with its variance never below Wald's (Knapp and Hartung 2003)",
+        "KR": "the Kenward-Roger method (Partlett and Riley 2017)",
         "z": "Wald's method",
         "t": "Wald's method with t quantiles",
     }[code]

@@ -17,6 +17,16 @@ from metasyn.records.validation import Loc, did_you_mean, listed, problem_at, va
 from metasyn.records.vocabulary import Vocabulary
 from metasyn.records.yaml_reader import Document, read_document
 
+ATTRIBUTES = (
+    "design.type",
+    "design.phase",
+    "design.blinding",
+    "design.country",
+    "population.biomarker",
+    "extraction.seen",
+    "risk_of_bias.overall",
+)
+SENSITIVITY_BUILT = frozenset({"leave-one-out", "joint-outcomes"})
 TIME_ORIGINS: tuple[str, ...] = get_args(TimeOrigin)
 
 
@@ -66,8 +76,8 @@ class ComparisonAsked(Model):
 class PoolingModel(Model):
     """How effects are pooled."""
 
-    tau2: Literal["EE", "DL", "PM", "ML", "REML"] = "REML"
-    ci: Literal["z", "t", "HK", "HK_adhoc"] = "HK"
+    tau2: Literal["EE", "DL", "HE", "HS", "HSk", "SJ", "ML", "REML", "EB", "PM", "PMM"] = "REML"
+    ci: Literal["z", "t", "HK", "HK_adhoc", "KR"] = "HK"
     level: Level = 0.95
 
 
@@ -116,7 +126,8 @@ class Question(Model):
     commentary: list[Text] = []
     """What the author wants the reader to know before the results."""
     subgroups: list[Text] = []
-    sensitivity: list[Text] = []
+    """Attributes of studies by which each pool is divided too: design.type, design.phase, population.biomarker, …"""
+    sensitivity: list[Literal["leave-one-out", "joint-outcomes", "estimate-choice", "design", "multiverse"]] = []
     survival: dict[str, Any] | None = None
     network: dict[str, Any] | None = None
     certainty: dict[str, Any] | None = None
@@ -140,11 +151,8 @@ class Question(Model):
 
     def not_built(self) -> list[str]:
         """Sections that the definition asks for and this version does not make."""
-        return [
-            name
-            for name in ("subgroups", "sensitivity", "survival", "network", "certainty", "alerts")
-            if getattr(self, name)
-        ]
+        later = [f"sensitivity: {name}" for name in self.sensitivity if name not in SENSITIVITY_BUILT]
+        return later + [name for name in ("survival", "network", "certainty", "alerts") if getattr(self, name)]
 
 
 def load_question(path: Path, file: str, vocabulary: Vocabulary | None) -> Question:
@@ -197,6 +205,14 @@ def _references(question: Question, document: Document, file: str, vocabulary: V
                 ("assume_exchangeable",),
                 "has no reason; accepted: assume_exchangeable_because: a sentence that the report prints",
             )
+        )
+    for index, name in enumerate(question.subgroups):
+        if name not in ATTRIBUTES:
+            message = f"is not an attribute of studies ({name}){did_you_mean(name, ATTRIBUTES)}; accepted: {', '.join(ATTRIBUTES)}"
+            found.append((("subgroups", index), message))
+    if question.model.ci == "KR" and question.model.tau2 != "REML":
+        found.append(
+            (("model", "ci"), f"goes with tau2: REML ({question.model.tau2}); accepted: tau2: REML, or another ci")
         )
     for index, value in enumerate(question.key.line or []):
         if not value.isdigit():

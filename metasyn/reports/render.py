@@ -18,6 +18,8 @@ from metasyn.pooling import PooledEstimate
 from metasyn.records.study import Study
 from metasyn.reports.analyse import PREDICTION_PRINTED_FROM, OutcomeResult
 from metasyn.reports.figures import alternative_text
+from metasyn.reports.further import Joint
+from metasyn.reports.further_tables import bayes_rows, few_event_rows, further_tables, joint_table
 from metasyn.reports.methods import REFERENCES, methods
 from metasyn.reports.question import Question, slug
 from metasyn.reports.shown import shown_effect
@@ -27,7 +29,11 @@ DASH = "–"
 
 
 def page(
-    question: Question, evidence: Evidence, answered: tuple[OutcomeResult, ...], figures: Mapping[str, bytes]
+    question: Question,
+    evidence: Evidence,
+    answered: tuple[OutcomeResult, ...],
+    figures: Mapping[str, bytes],
+    joint: tuple[Joint, ...] = (),
 ) -> str:
     """The page of a report.
 
@@ -37,6 +43,8 @@ def page(
         The question, the records and the results.
     figures : mapping
         Name of a figure (without ending) to its SVG.
+    joint : tuple of Joint
+        Outcomes fitted together, as a sensitivity analysis.
 
     Returns
     -------
@@ -67,6 +75,7 @@ def page(
         level=f"{question.model.level:.0%}",
         overview=_overview(answered, question.model.level),
         results=[_section(result, figures, question.model.level) for result in answered],
+        joint=[joint_table(one) for one in joint],
         studies=[_study(study) for study in studies],
         bias=[_bias(study) for study in studies],
         notes=[{"name": name_of(study), "lines": study.notes} for study in studies if study.notes],
@@ -156,6 +165,7 @@ def _section(result: OutcomeResult, figures: Mapping[str, bytes], level: float) 
             else "."
         ),
         "small": _small_tables(result),
+        "further": further_tables(result),
         "used": [_used_row(row) for _, row in used.iterrows()],
         "left_out": [_left_out_row(row) for _, row in result.left_out.iterrows()],
         "left_image": _image(figures[f"{name}-not-used"]) if f"{name}-not-used" in figures else None,
@@ -193,21 +203,31 @@ def _sentences(result: OutcomeResult, level: float) -> list[str]:
 
 
 def _small_tables(result: OutcomeResult) -> list[dict[str, Any]]:
-    names = {"HK": "Hartung-Knapp", "HK_adhoc": "Hartung-Knapp, ad hoc", "z": "Wald, random effects", "t": "Wald, t"}
+    names = {
+        "HK": "Hartung-Knapp",
+        "HK_adhoc": "Hartung-Knapp, ad hoc",
+        "z": "Wald, random effects",
+        "t": "Wald, t",
+        "KR": "Kenward-Roger",
+    }
     tables = []
     for stratum in result.strata:
         if not stratum.alternatives:
             continue
-        rows = [
-            {
-                "name": names[p.ci_method],
-                "estimate": f"{p.back(p.estimate):.2f}",
-                "low": f"{p.back(p.ci_low):.2f}",
-                "high": f"{p.back(p.ci_high):.2f}",
-                "tau2": number(p.tau2),
-            }
-            for p in stratum.alternatives
-        ]
+        rows = (
+            [
+                {
+                    "name": names[p.ci_method] if p.tau2_method != "MH" else "Mantel-Haenszel",
+                    "estimate": f"{p.back(p.estimate):.2f}",
+                    "low": f"{p.back(p.ci_low):.2f}",
+                    "high": f"{p.back(p.ci_high):.2f}",
+                    "tau2": number(p.tau2),
+                }
+                for p in stratum.alternatives
+            ]
+            + bayes_rows(stratum.further)
+            + few_event_rows(stratum.further)
+        )
         tables.append(
             {
                 "caption": f"Several intervals for {len(stratum.rows)} studies: {key_words(stratum.key)}, {body_words(stratum.body)}",

@@ -17,8 +17,9 @@ from metasyn.errors import UsageError
 from metasyn.evidence import COLUMNS, Evidence
 from metasyn.records.layout import Layout
 from metasyn.records.validation import did_you_mean, listed
-from metasyn.reports.analyse import OutcomeResult, analyse
+from metasyn.reports.analyse import OutcomeResult, analyse, joint_results
 from metasyn.reports.exchange import locked, recover, replace_folder
+from metasyn.reports.further import Joint
 from metasyn.reports.history import changes, estimates, last_edition, record
 from metasyn.reports.numbers import csv_text, json_text
 from metasyn.reports.question import Question, load_question
@@ -128,11 +129,12 @@ def build(path: Path, evidence: Evidence, layout: Layout, *, record_edition: boo
     name, file = path.stem, layout.name(path)
     question = load_question(path, file, evidence.vocabulary)
     answered = analyse(question, evidence)
-    content = results(question, name, answered)
+    joint = joint_results(question, answered)
+    content = results(question, name, answered, joint)
     history = layout.root / "reports" / "history" / f"{name}.jsonl"
     now = estimates(content)
     inputs = {**evidence.records.hashes, file: hashlib.sha256(path.read_bytes()).hexdigest()}
-    files = _files(question, evidence, answered, content)
+    files = _files(question, evidence, answered, content, joint)
     files["changes.md"] = changes(last_edition(history), now).encode()
     files[MANIFEST] = json_text(_manifest(files, inputs)).encode()
     target = layout.root / "reports" / "build" / name
@@ -149,7 +151,11 @@ def build(path: Path, evidence: Evidence, layout: Layout, *, record_edition: boo
 
 
 def _files(
-    question: Question, evidence: Evidence, answered: tuple[OutcomeResult, ...], content: dict[str, Any]
+    question: Question,
+    evidence: Evidence,
+    answered: tuple[OutcomeResult, ...],
+    content: dict[str, Any],
+    joint: tuple[Joint, ...],
 ) -> dict[str, bytes]:
     from metasyn.plots import figure_bytes  # heavy, and only for builds
     from metasyn.reports.figures import left_out_forest, results_forest
@@ -171,7 +177,7 @@ def _files(
         rows = [row_values(row) for _, row in result.candidates.iterrows()]
         files[f"tables/{anchor(result)}-candidates.csv"] = csv_text(rows, COLUMNS).encode()
     files["tables/pools.csv"] = csv_text(_pool_rows(content), POOL_COLUMNS).encode()
-    files["index.html"] = page(question, evidence, answered, svgs).encode()
+    files["index.html"] = page(question, evidence, answered, svgs, joint).encode()
     return files
 
 

@@ -7,14 +7,18 @@ from typing import Any
 import pandas as pd
 
 from metasyn.evidence import COLUMNS
-from metasyn.pooling import PooledEstimate
+from metasyn.pooling import PooledEstimate, Posterior, Subgroups
+from metasyn.pooling.counts import CountsEstimate
 from metasyn.reports.analyse import OutcomeResult, Stratum
+from metasyn.reports.further import Joint
 from metasyn.reports.question import Question
 
-SCHEMA_VERSION = "1.0.0"
+SCHEMA_VERSION = "1.1.0"
 
 
-def results(question: Question, name: str, answered: tuple[OutcomeResult, ...]) -> dict[str, Any]:
+def results(
+    question: Question, name: str, answered: tuple[OutcomeResult, ...], joint: tuple[Joint, ...] = ()
+) -> dict[str, Any]:
     """The content of results.json, before rounding.
 
     Returns
@@ -32,6 +36,7 @@ def results(question: Question, name: str, answered: tuple[OutcomeResult, ...]) 
         "assume_exchangeable_because": question.assume_exchangeable_because,
         "not_produced": question.not_built(),
         "results": [_outcome(result) for result in answered],
+        "joint_outcomes": [_joint_values(one) for one in joint],
     }
 
 
@@ -61,6 +66,59 @@ def _stratum(stratum: Stratum) -> dict[str, Any]:
         "headline": pooled_values(stratum.headline) if stratum.headline is not None else None,
         "headline_why": stratum.headline_why,
         "alternatives": [pooled_values(pooled) for pooled in stratum.alternatives],
+        "bayes": [_posterior_values(posterior) for posterior in stratum.further.bayes],
+        "few_events": [_count_values(made) for made in stratum.further.few_events],
+        "leave_one_out": None
+        if stratum.further.leave_one_out is None
+        else stratum.further.leave_one_out.to_dict("records"),
+        "subgroups": [_subgroup_values(name, made) for name, made in stratum.further.subgroups],
+    }
+
+
+def _joint_values(joint: Joint) -> dict[str, Any]:
+    return {
+        "comparison": joint.comparison,
+        "key": joint.key,
+        "body": joint.body,
+        "outcomes": list(joint.outcomes),
+        "rows": joint.table.to_dict("records"),
+    }
+
+
+def _posterior_values(posterior: Posterior) -> dict[str, Any]:
+    marginals: dict[str, Any] = {"mu": posterior.mu, "tau": posterior.tau, "predictive": posterior.predictive}
+    summaries = {
+        name: {"mean": m.mean, "median": m.median, "sd": m.sd, "central": list(m.central), "shortest": list(m.shortest)}
+        for name, m in marginals.items()
+    }
+    return {"tau_prior": posterior.tau_prior.name, "level": posterior.level, **summaries}
+
+
+def _count_values(made: CountsEstimate) -> dict[str, Any]:
+    names = (
+        "method",
+        "measure",
+        "model",
+        "estimate",
+        "se",
+        "ci_low",
+        "ci_high",
+        "p_value",
+        "k",
+        "k_effects",
+        "tau2",
+        "level",
+    )
+    return {name: getattr(made, name) for name in names} | {"notes": list(made.notes)}
+
+
+def _subgroup_values(name: str, made: Subgroups) -> dict[str, Any]:
+    return {
+        "by": name,
+        "groups": [{"group": str(group), **row.to_dict()} for group, row in made.groups.iterrows()],
+        "q_between": made.q_between,
+        "q_between_df": made.q_between_df,
+        "q_between_p_value": made.q_between_p_value,
     }
 
 

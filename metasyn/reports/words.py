@@ -83,8 +83,9 @@ def number(value: float, digits: int = 3) -> str:
 
 def heterogeneity_words(pooled: PooledEstimate) -> tuple[str, ...]:
     """τ², I², Q and the prediction interval, as lines below a pool."""
-    if pooled.tau2_method == "EE":
-        return (f"Common effect; Q = {pooled.q:.1f} on {pooled.q_df} df, p = {number(pooled.q_p_value)}",)
+    if pooled.tau2_method in ("EE", "MH"):
+        name = "Mantel-Haenszel" if pooled.tau2_method == "MH" else "Common effect"
+        return (f"{name}; Q = {pooled.q:.1f} on {pooled.q_df} df, p = {number(pooled.q_p_value)}",)
     lines = [
         f"τ² = {number(pooled.tau2)} ({pooled.level:.0%} CI {number(pooled.tau2_ci[0])} to {number(pooled.tau2_ci[1])}), "
         f"I² = {pooled.i2:.0f}% ({pooled.i2_ci[0]:.0f}% to {pooled.i2_ci[1]:.0f}%), Q = {pooled.q:.1f} on {pooled.q_df} df, p = {number(pooled.q_p_value)}"
