@@ -17,6 +17,18 @@ from metasyn.pooling.multivariate import MultivariateEstimate, multivariate
 from metasyn.pooling.permutation import PermutationTest, permutation_test
 from metasyn.pooling.pool import pool
 from metasyn.pooling.pool_many import pool_many
+from metasyn.pooling.priors import (
+    HalfCauchy,
+    HalfNormal,
+    HalfT,
+    InverseGamma,
+    LogNormal,
+    LogT,
+    Normal,
+    Uniform,
+    rhodes,
+    turner,
+)
 from metasyn.pooling.regression import MetaRegression, meta_regression
 from metasyn.pooling.result import PooledEstimate, is_ratio
 from metasyn.pooling.robust import RobustEstimate, robust
@@ -26,16 +38,24 @@ from metasyn.pooling.subgroups import Subgroups, subgroups
 __all__ = [
     "CountsEstimate",
     "Gosh",
+    "HalfCauchy",
+    "HalfNormal",
+    "HalfT",
     "HeterogeneityInterval",
     "ImportantShare",
+    "InverseGamma",
+    "LogNormal",
+    "LogT",
     "MetaRegression",
     "MultilevelEstimate",
     "MultivariateEstimate",
+    "Normal",
     "PermutationTest",
     "PooledEstimate",
     "Posterior",
     "RobustEstimate",
     "Subgroups",
+    "Uniform",
     "block_covariance",
     "cumulative",
     "gosh",
@@ -55,7 +75,9 @@ __all__ = [
     "pool_many",
     "prior_sensitivity",
     "priors",
+    "rhodes",
     "robust",
     "shrinkage",
     "subgroups",
+    "turner",
 ]

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from metasyn.pooling.arrays import check_effects, check_labels, check_level, read_only
-from metasyn.pooling.marginals import Mixture, TauMarginal, mixture_values
+from metasyn.pooling.marginals import Mixture, TauMarginal, mixture_slope, mixture_values
 from metasyn.pooling.priors import HalfNormal, Normal, TauPrior
 from metasyn.pooling.quantiles import quantiles, shortest_intervals
 from metasyn.pooling.tau_grid import refine
@@ -77,8 +77,11 @@ class Posterior:
         means, sds = self._conditional_effects()
         mass, tail = self.mu.mass, (1 - self.level) / 2
 
-        def values(x: Array) -> tuple[Array, Array, Array]:
+        def values(x: Array) -> tuple[Array, Array]:
             return mixture_values(x, means, sds, mass)
+
+        def slope(x: Array) -> Array:
+            return mixture_slope(x, means, sds, mass)
 
         mean = means @ mass
         sd = np.sqrt((sds**2 + (means - mean[:, None]) ** 2) @ mass)
@@ -86,7 +89,7 @@ class Posterior:
         median, low, high = (
             quantiles(values, np.full(self.k, p), mean + scale * ndtri(p), scale) for p in (0.5, tail, 1 - tail)
         )
-        shortest_low, shortest_high, found = shortest_intervals(values, self.level, low, high)
+        shortest_low, shortest_high, found = shortest_intervals(values, slope, self.level, low, high)
         for row in np.flatnonzero(~found):
             shortest_low[row], shortest_high[row] = self.effects_posterior[row].shortest
         columns = {

@@ -22,7 +22,7 @@ add_up = np.add.reduce  # over studies, axis 0; quicker than the method for smal
 
 def inner(a: Array, b: Array) -> Array:
     """Sum over studies of a b."""
-    return cast(Array, a.dot(b) if a.ndim == 1 else add_up(a * b))
+    return cast(Array, a.dot(b) if a.ndim == 1 else np.einsum("ij,ij->j", a, b))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +151,19 @@ class Sums:
     @classmethod
     def at(cls, block: Block, tau2: Array | float) -> Sums:
         """Sums at tau2, shape (n,)."""
-        w = 1 / (block.variance + tau2)
+        w = block.variance + tau2
+        np.divide(1.0, w, out=w)
         rest = add_up(w[1:])
         total = w[0] + rest
         mean = inner(w, block.effect) / total  # row 0 adds nothing: its effect is 0
         residual = block.effect - mean
         return cls(w, rest, total, mean, residual, w * residual)
+
+    def take(self, pools: npt.NDArray[np.intp]) -> Sums:
+        """Some of the pools."""
+        columns = (self.weights, self.residual, self.pressed)
+        w, residual, pressed = (column[:, pools] for column in columns)
+        return Sums(w, self.rest[pools], self.total[pools], self.mean[pools], residual, pressed)
 
     @property
     def largest(self) -> Array:

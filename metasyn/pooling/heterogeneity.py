@@ -12,10 +12,12 @@ from metasyn.pooling.tau2 import solve_q
 Array = npt.NDArray[np.float64]
 
 
-def q_profile(block: Model, level: float) -> tuple[Array, Array]:
+def q_profile(block: Model, level: float, near: float | None = None) -> tuple[Array, Array]:
     """Confidence interval of tau2 by the Q-profile, (low, high) of shape (n,) each.
 
     Both are 0 where even Q at tau2 = 0 is below its lower quantile: the interval is empty.
+
+    `near` is an estimate of tau2, from which the upper limit of a single pool is looked for.
 
     References
     ----------
@@ -24,7 +26,7 @@ def q_profile(block: Model, level: float) -> tuple[Array, Array]:
     df, tail = block.df, (1 - level) / 2  # quantiles of chi-square: 2 gammaincinv(df/2, p)
     upper, lower = 2 * float(gammainccinv(df / 2, tail)), 2 * float(gammaincinv(df / 2, tail))
     low = solve_q(block, upper)
-    return low, solve_q(block, lower, start=low)
+    return low, solve_q(block, lower, start=low if near is None else np.maximum(low, near))
 
 
 def typical_variance(common: ModelSums, df: int) -> Array:

@@ -54,8 +54,12 @@ class _Marginal:
         """Two values between which nearly everything lies."""
         raise NotImplementedError
 
-    def _values(self, x: Array) -> tuple[Array, Array, Array]:
-        """Distribution function, density and its slope."""
+    def _values(self, x: Array) -> tuple[Array, Array]:
+        """Distribution function and density."""
+        return self.cdf(x), self.pdf(x)
+
+    def _slope(self, x: Array) -> Array:
+        """Slope of the density."""
         raise NotImplementedError
 
     def _quantile(self, *p: float) -> Array:
@@ -84,7 +88,7 @@ class _Marginal:
                 return self.lowest, high
         central = self.central
         low_end, high_end, found = shortest_intervals(
-            self._values, self.level, np.array(central[:1]), np.array(central[1:])
+            self._values, self._slope, self.level, np.array(central[:1]), np.array(central[1:])
         )
         if found[0] and low_end[0] >= self.lowest:
             return float(low_end[0]), float(high_end[0])
@@ -126,11 +130,16 @@ class _Marginal:
         return float(grid[int(np.argmax(self.pdf(grid)))])
 
 
-def mixture_values(x: Array, means: Array, sds: Array, mass: Array) -> tuple[Array, Array, Array]:
-    """Distribution function, density and its slope of normal mixtures at one x each: x (n,), means and sds (n, m) or (m,)."""
+def mixture_values(x: Array, means: Array, sds: Array, mass: Array) -> tuple[Array, Array]:
+    """Distribution function and density of normal mixtures at one x each: x (n,), means and sds (n, m) or (m,)."""
     z = (x[:, None] - means) / sds
-    kernel = np.exp(-0.5 * z**2) / (sds * sqrt(2 * pi))
-    return ndtr(z) @ mass, kernel @ mass, -(kernel * z / sds) @ mass
+    return ndtr(z) @ mass, (np.exp(-0.5 * z**2) / sds) @ mass / sqrt(2 * pi)
+
+
+def mixture_slope(x: Array, means: Array, sds: Array, mass: Array) -> Array:
+    """Slope of the density of normal mixtures, as `mixture_values`."""
+    z = (x[:, None] - means) / sds
+    return np.asarray(-(np.exp(-0.5 * z**2) * z / sds**2) @ mass / sqrt(2 * pi))
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +160,11 @@ class Mixture(_Marginal):
     finite: tuple[bool, bool] = (True, True)
     lowest: float = field(default=-inf)
 
-    def _values(self, x: Array) -> tuple[Array, Array, Array]:
+    def _values(self, x: Array) -> tuple[Array, Array]:
         return mixture_values(x, self.means, self.sds, self.mass)
+
+    def _slope(self, x: Array) -> Array:
+        return mixture_slope(x, self.means, self.sds, self.mass)
 
     def cdf(self, x: npt.ArrayLike) -> Array:
         """P(value <= x)."""
@@ -200,10 +212,10 @@ class TauMarginal(_Marginal):
     finite: tuple[bool, bool]
     lowest: float = 0.0
 
-    def _values(self, x: Array) -> tuple[Array, Array, Array]:
+    def _slope(self, x: Array) -> Array:
         width = 1e-5 * np.maximum(np.abs(x), 1e-300)
-        slope = (self.pdf(x + width) - self.pdf(x - width)) / (2 * width)
-        return self.cdf(x), self.pdf(x), slope
+        high, low = np.split(self.pdf(np.concatenate([x + width, x - width])), 2)
+        return np.asarray((high - low) / (2 * width))
 
     def cdf(self, x: npt.ArrayLike) -> Array:
         """P(tau <= x)."""

@@ -82,7 +82,7 @@ def pool(
     half = float(critical_value(level, df)) * standard_error
     statistic = estimate / standard_error if standard_error > 0 else (np.sign(estimate) * inf if estimate else nan)
     s2 = float(fit.typical)
-    tau2_ci = (nan, nan) if common else tuple(float(end) for end in q_profile(block, level))
+    tau2_ci = (nan, nan) if common else tuple(float(end) for end in q_profile(block, level, between))
     pi_low, pi_high, pi_name = _prediction(fit, df, level, prediction, seed)
     weights = 1 / (v + between)
     return PooledEstimate(

@@ -17,7 +17,7 @@ from metasyn.pooling.prediction_interval import BOOTSTRAP, predict
 from metasyn.pooling.tau2 import COMMON
 
 Array = npt.NDArray[np.float64]
-ELEMENTS = 1 << 14  # of a block: its temporaries stay in the processor's cache
+ELEMENTS = 1 << 15  # of a block: its temporaries stay in the processor's cache
 COLUMNS = ("estimate", "se", "ci_low", "ci_high", "statistic", "df", "p_value", "k", "tau2", "tau2_se", "i2", "h2", "q", "q_df", "q_p_value", "pi_low", "pi_high")  # fmt: skip
 PROFILE = ("tau2_ci_low", "tau2_ci_high")
 

@@ -15,6 +15,7 @@ from metasyn.pooling.interval import Reference, critical_value, hartung_knapp, k
 Array = npt.NDArray[np.float64]
 DRAWS_LOG2 = 16  # of the bootstrap: 65,536 points of a scrambled Sobol sequence, for the error of plain draws is some 20 times larger
 SEED = 20191
+LEAST_DF = 1e-8  # below, what is left is rounding
 
 
 def _wald(_block: Block, sums: Sums) -> Array:
@@ -61,8 +62,8 @@ def predict(
         None: that standard error and its distribution; otherwise a key of `PI_METHODS`.
     """
     se, df = interval if method is None else PI_METHODS[method].reference(block, sums, interval)
-    if df is not None and np.any(np.asarray(df) <= 0):
-        df = np.where(np.asarray(df) <= 0, np.nan, df)
+    if df is not None and np.any(np.asarray(df) <= LEAST_DF):
+        df = np.where(np.asarray(df) <= LEAST_DF, np.nan, df)
         usable = np.isfinite(df)
         quantile = np.where(usable, critical_value(level, np.where(usable, df, 1.0)), np.nan)
     else:

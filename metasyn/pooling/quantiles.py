@@ -10,7 +10,8 @@ import numpy.typing as npt
 from metasyn.errors import ConvergenceError
 
 Array = npt.NDArray[np.float64]
-Values = Callable[[Array], tuple[Array, Array, Array]]  # x, shape (n,) -> cdf, density, slope of the density
+Values = Callable[[Array], tuple[Array, Array]]  # x, shape (n,) -> distribution function, density
+Slope = Callable[[Array], Array]  # x, shape (n,) -> slope of the density
 STEPS = 200
 
 
@@ -26,7 +27,7 @@ def quantiles(values: Values, p: Array, start: Array, scale: Array) -> Array:
     """
     x, low, high = start.copy(), np.full(p.size, -np.inf), np.full(p.size, np.inf)
     for _ in range(STEPS):
-        below, density, _ = values(x)
+        below, density = values(x)
         excess = below - p
         low, high = np.where(excess <= 0, x, low), np.where(excess > 0, x, high)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -44,7 +45,7 @@ def quantiles(values: Values, p: Array, start: Array, scale: Array) -> Array:
 
 
 def shortest_intervals(
-    values: Values, level: float, low: Array, high: Array
+    values: Values, slope: Slope, level: float, low: Array, high: Array
 ) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
     """Intervals of a level whose ends have the same density, by Newton's method in both ends from the given ones.
 
@@ -57,8 +58,8 @@ def shortest_intervals(
     a, b = low.copy(), high.copy()
     settled = np.zeros(a.size, dtype=bool)
     for _ in range(60):
-        below_a, density_a, slope_a = values(a)
-        below_b, density_b, slope_b = values(b)
+        (below_a, density_a), (below_b, density_b) = values(a), values(b)
+        slope_a, slope_b = slope(a), slope(b)
         missing, tilt = below_b - below_a - level, density_a - density_b
         determinant = density_a * slope_b - density_b * slope_a  # of [[-f(a), f(b)], [f'(a), -f'(b)]]
         with np.errstate(divide="ignore", invalid="ignore"):

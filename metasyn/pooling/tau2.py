@@ -33,7 +33,7 @@ def solve_q(block: Model, target: Array | float, start: Array | float = 0.0) -> 
     Q = y'Py is a sum of c/(l + tau2) with c >= 0, so that 1/Q is concave and rises: Newton's steps on 1/Q from the left approach
     the root without passing it. For equal variances 1/Q is a line and the first step arrives.
 
-    `start` is a value known to lie at or left of the root.
+    `start` is a value that is likely to lie left of the root and not far from it; for many pools it must.
 
     Raises
     ------
@@ -55,11 +55,13 @@ def solve_q(block: Model, target: Array | float, start: Array | float = 0.0) -> 
 
 
 def _solve_one(block: Model, target: float, tau2: float) -> float:
+    fresh = True
     for _ in range(STEPS):
         q, fall = _q_and_fall(block, tau2)
         excess = q - target
-        if excess <= 0:
-            return tau2
+        if excess <= 0:  # at the root, or a start beyond it
+            return tau2 if not fresh or tau2 == 0 else _solve_one(block, target, 0.0)
+        fresh = False
         step = float(q / target * (excess / fall))
         tau2 += step
         if step <= CLOSE * tau2:
