@@ -16,6 +16,7 @@ from metasyn.pooling.arrays import check_effects, check_labels, check_level, rea
 from metasyn.pooling.marginals import Mixture, TauMarginal, mixture_slope, mixture_values
 from metasyn.pooling.priors import HalfNormal, Normal, TauPrior
 from metasyn.pooling.quantiles import quantiles, shortest_intervals
+from metasyn.pooling.result import is_ratio
 from metasyn.pooling.tau_grid import refine
 
 Array = npt.NDArray[np.float64]
@@ -104,9 +105,12 @@ class Posterior:
 
     def summary(self) -> str:
         """The posterior in one line."""
-        low, high = self.mu.central
+        middle, low, high = self.mu.median, *self.mu.central
+        name = "mean"
+        if is_ratio(self.measure):
+            middle, low, high, name = exp(middle), exp(low), exp(high), str(self.measure)
         return (
-            f"mean {self.mu.median:.3f} ({self.level:.0%} credible interval {low:.3f} to {high:.3f}), tau {self.tau.median:.3f} "
+            f"{name} {middle:.3f} ({self.level:.0%} credible interval {low:.3f} to {high:.3f}), tau {self.tau.median:.3f} "
             f"({self.tau.central[0]:.3f} to {self.tau.central[1]:.3f}), k = {self.k}, prior of tau {self.tau_prior.name}"
         )
 

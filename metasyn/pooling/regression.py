@@ -241,8 +241,9 @@ def _log_likelihood(model: RegressionModel, tau2: float, method: str) -> float:
 def _notes(k: int, p: int, tau2: float, random: bool) -> tuple[str, ...]:
     notes = []
     if k < 10 * (p - 1):
+        what = "one coefficient" if p == 2 else f"{p - 1} coefficients"
         notes.append(
-            f"{k} studies for {p - 1} coefficients beside the intercept: fewer than 10 studies per moderator, read as exploration"
+            f"{k} studies for {what} beside the intercept: fewer than 10 studies each, to be read as exploration"
         )
     if random and tau2 == 0:
         notes.append(f"residual tau2 = 0: not estimable from {k} studies; not evidence that the moderators explain all")
