@@ -1,6 +1,35 @@
 """Figures of results: each function draws what it is handed and returns the axes."""
 
-from metasyn.plots.forest import ForestBlock, ForestRow, forest
+from metasyn.plots.baujat import baujat
+from metasyn.plots.bubble import bubble
+from metasyn.plots.cumulative import cumulative
+from metasyn.plots.drapery import drapery
+from metasyn.plots.forest import ForestBlock, ForestRow, forest, forests
+from metasyn.plots.funnel import funnel
+from metasyn.plots.gosh import gosh
+from metasyn.plots.labbe import labbe
+from metasyn.plots.leave_one_out import leave_one_out
+from metasyn.plots.posterior import posterior
+from metasyn.plots.profile_likelihood import profile_likelihood
+from metasyn.plots.radial import radial
 from metasyn.plots.style import figure_bytes, style
 
-__all__ = ["ForestBlock", "ForestRow", "figure_bytes", "forest", "style"]
+__all__ = [
+    "ForestBlock",
+    "ForestRow",
+    "baujat",
+    "bubble",
+    "cumulative",
+    "drapery",
+    "figure_bytes",
+    "forest",
+    "forests",
+    "funnel",
+    "gosh",
+    "labbe",
+    "leave_one_out",
+    "posterior",
+    "profile_likelihood",
+    "radial",
+    "style",
+]
