@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf, nan, pi, sqrt
@@ -18,19 +19,19 @@ Array = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 
 
-class _Marginal:
+class _Marginal(ABC):
     """What a distribution function and a density give: quantiles and intervals."""
 
     level: float
     lowest: float  # end of the support
 
+    @abstractmethod
     def cdf(self, x: npt.ArrayLike) -> Array:
         """P(value <= x)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def pdf(self, x: npt.ArrayLike) -> Array:
         """Density at x."""
-        raise NotImplementedError
 
     def ppf(self, q: npt.ArrayLike) -> Array:
         """Quantiles of probabilities strictly between 0 and 1.
@@ -45,22 +46,22 @@ class _Marginal:
             raise ValueError(f"q is not strictly between 0 and 1 ({q!r})")
         return self._quantile(*probabilities.ravel()).reshape(probabilities.shape)
 
+    @abstractmethod
     def _near(self, p: Array) -> tuple[Array, float]:
         """Values not far from the quantiles, and the scale of the distribution."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def _reach(self) -> Interval:
         """Two values between which nearly everything lies."""
-        raise NotImplementedError
 
     def _values(self, x: Array) -> tuple[Array, Array]:
         """Distribution function and density."""
         return self.cdf(x), self.pdf(x)
 
+    @abstractmethod
     def _slope(self, x: Array) -> Array:
         """Slope of the density."""
-        raise NotImplementedError
 
     def _quantile(self, *p: float) -> Array:
         wanted = np.array(p)

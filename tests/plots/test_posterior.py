@@ -54,7 +54,8 @@ def test_texts_do_not_overlap(k, what):
 
 
 def test_a_prior_with_a_limit_at_zero():
-    posterior(result(3, tau_prior=InverseGamma(0.1, 0.1)), "tau")
+    axes = posterior(result(3, tau_prior=InverseGamma(0.1, 0.1)), "tau")
+    assert all(np.isfinite(line.get_ydata()).all() for line in axes.lines)
 
 
 def test_refuses_other_words():

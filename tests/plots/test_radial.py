@@ -54,10 +54,10 @@ def test_texts_do_not_overlap(k, measure):
 
 
 def test_one_study_and_effects_of_zero():
-    radial(pooled(1))
+    assert_legible(radial(pooled(1)).figure)
     from metasyn.pooling import pool
 
-    radial(pool([0.0, 0.0], [0.1, 0.1]))
+    assert_legible(radial(pool([0.0, 0.0], [0.1, 0.1])).figure)
 
 
 def test_labels_name_measure_and_precision():
