@@ -14,15 +14,27 @@ FILES = sorted((Path(__file__).parent.parent / "reference" / "pooling").glob("*.
 
 
 def cases(*analyses: str) -> list[Any]:
-    """Cases of some analyses on the first measure of each file: (data, case)."""
+    """Cases of some analyses: (data, case), the effects of the case's measure in the data's yi and vi."""
     found = []
     for file in FILES:
         content = json.loads(file.read_text(encoding="utf-8"))
-        measures = [case["call"].get("measure") for case in content["cases"] if case["call"]["analysis"] == "pool"]
+        data_of = effects_by_measure(content)
         for case in content["cases"]:
-            if case["call"]["analysis"] in analyses and case["call"].get("measure") == measures[0]:
-                found.append(pytest.param(content["data"], case, id=f"{file.stem}: {case['name']}"))
+            if case["call"]["analysis"] in analyses and case["call"].get("measure") in data_of:
+                found.append(pytest.param(data_of[case["call"]["measure"]], case, id=f"{file.stem}: {case['name']}"))
     return found
+
+
+def effects_by_measure(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The data of a file for each measure that it has effects of: as given for the first, for others as escalc made them."""
+    measures = [case["call"].get("measure") for case in content["cases"] if case["call"]["analysis"] == "pool"]
+    made = {
+        case["call"]["measure"]: content["data"] | {name: case["expected"][name] for name in ("yi", "vi")}
+        for case in content["cases"]
+        if case["name"] == f"escalc {case['call'].get('measure')}"
+    }
+    given = {measure: content["data"] for measure in (*measures[:1], "GEN") if "yi" in content["data"]}
+    return made | given
 
 
 def studies(
