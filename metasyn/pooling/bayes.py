@@ -151,7 +151,7 @@ def pool_bayes(
     Raises
     ------
     ValueError
-        As `pool`; for a prior of another measure; for a single study with a flat prior of the mean and one of tau whose posterior is improper.
+        As `pool`; for a prior of another measure.
 
     References
     ----------
@@ -163,10 +163,6 @@ def pool_bayes(
         raise ValueError(
             f"this prior was fitted to {tau_prior.measure} and is refused for {measure or 'a measure that is not said'}; "
             f"accepted: measure='{tau_prior.measure}', or another prior"
-        )
-    if y.size == 1 and mu_prior is None and tau_prior.tail <= 1:
-        raise ValueError(
-            "one study, a flat mean and this prior of tau leave the posterior improper; accepted: more studies or other priors"
         )
     names = tuple(check_labels(labels, y.size))
     model = _Model(y, v, mu_prior)

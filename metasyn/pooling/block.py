@@ -191,6 +191,12 @@ class Sums:
         return inner(self.pressed, self.pressed)
 
     @property
+    def py3(self) -> Array:
+        """y'PPPy: minus half the derivative of y'PPy."""
+        centred = self.pressed - inner(self.weights, self.pressed) / self.total
+        return inner(self.weights * centred, centred)
+
+    @property
     def trace_p(self) -> Array:
         """Trace of P."""
         first, rest = self.weights[0], self.rest

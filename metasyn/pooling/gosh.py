@@ -49,7 +49,7 @@ def gosh(
     tau2 : str
         As in `pool`.
     subsets : int or None
-        How many subsets to draw, without repetition of the seed's stream: each study is in a subset with probability 1/2. None: all
+        How many subsets to draw (some may repeat): each study is in a subset with probability 1/2; an empty one becomes the first study. None: all
         of them where k is at most 20, else a million.
     seed : int
         Of the sample.

@@ -83,7 +83,7 @@ def heterogeneity_interval(
     model = RegressionModel(y, v, design)
     if model.df < 1:
         raise ValueError(
-            f"{y.size} studies for {design.shape[1]} coefficients leave nothing to estimate heterogeneity from"
+            f"nothing is left to estimate heterogeneity from (studies: {y.size}, coefficients: {design.shape[1]}); accepted: more studies than coefficients"
         )
     common = model.at(0.0)
     s2 = float(typical_variance(common, model.df))

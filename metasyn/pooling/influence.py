@@ -111,7 +111,7 @@ def influence(
     DataFrame
         One row per study: study; residual, residual_se and rstandard (internally standardised); deleted_residual, deleted_residual_se and
         rstudent (from the model without the study); dffits; cook_d; cov_r; tau2_del and qe_del (without the study); hat; weight
-        (percent); baujat_x (squared standardised residual of the model without heterogeneity) and baujat_y (shift of the study's
+        (percent); baujat_x (squared residual over variance, in the model without heterogeneity) and baujat_y (shift of the study's
         fitted value, squared and standardised); dfbetas_<term> for each coefficient; influential. NaN where the model without the
         study cannot be fitted.
 

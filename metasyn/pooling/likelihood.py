@@ -9,9 +9,11 @@ restricted one is sum(c p^2 - p) with p = 1/(l + tau2), c >= 0, and l between th
   become more equal), there is at most one root from there on. The same holds for the unrestricted score with sum(w), sum(w^2).
 - at a root the slope is also at most sum(p (p - 2 min p)), negative above tau2 = max(v) - 2 min(v).
 
-Where neither holds yet, which takes a Q of more than about twice its df, the likelihood of studies of very different precision can
-have several maxima. There the sign of the score is looked up on a grid, on which v + tau2 rises by at most seven tenths from point to
-point; every fall through 0 is refined, and of several maxima the highest is taken.
+Where neither holds yet, the likelihood of studies of very different precision can have several maxima. Twice the score is A - B and
+its slope C - 2 D, with A = y'PPy, B = tr(P) or sum(w), C = tr(PP) or sum(w^2), D = y'PPPy, and all four fall in tau2. On an interval
+from a to b there is therefore no root if A(a) < B(b) or A(b) > B(a), no maximum if C(b) > 2 D(a), and at most one if C(a) < 2 D(b).
+An interval of which none of this is true is halved (in log(min(v) + tau2)), until every maximum is enclosed by itself; of several
+the highest is taken.
 
 References
 ----------
@@ -20,6 +22,7 @@ Hardy and Thompson 1996, Statistics in Medicine 15:619-29 (ML); Viechtbauer 2005
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -30,7 +33,6 @@ from metasyn.pooling.block import Block, Sums, add_up
 from metasyn.pooling.model import Model, ModelSums
 
 Array = npt.NDArray[np.float64]
-RATIO = 1.7  # of min(v) + tau2 from one point of the grid to the next
 STEPS = 200
 
 
@@ -67,24 +69,59 @@ def _maximise_one(model: Model, common: ModelSums, restricted: bool) -> float:
     """The same for one pool, in numbers rather than arrays of one, or a regression."""
     squares, least = float(model.plain.squares), float(model.least)
     last = min(float(model.variance.max()) - 2 * least, squares)
-    tau2, sums, roots = 0.0, common, []
-    at_zero = here = float(_score(sums, restricted)) if squares > 0 else -1.0
-    while not (
-        tau2 >= last or _at_most_one(sums, restricted) or (tau2 == 0 and _at_most_one(sums, restricted, sharp=True))
-    ):
-        following = min((least + tau2) * RATIO - least, last)
-        sums = model.at(following)
-        there = float(_score(sums, restricted))
-        if here > 0 >= there:
-            roots.append(_refine_one(model, tau2, following, restricted))
-        tau2, here = following, there
-    if here > 0:
-        roots.append(_refine_one(model, tau2, squares, restricted))
-    if not roots:
+    if squares == 0:
         return 0.0
-    if len(roots) == 1 and at_zero > 0:
+    start = _point(common, 0.0, restricted)
+    rises = bool(start.a > start.b)
+    if last <= 0 or start.certain:
+        return _refine_one(model, 0.0, squares, restricted) if rises else 0.0
+    end = _point(model.at(last), last, restricted)
+    open_intervals, brackets = [(start, end)], [(last, squares)] if end.a > end.b else []
+    while open_intervals:
+        low, high = open_intervals.pop()
+        verdict = _verdict(low, high, least)
+        if verdict == BRACKET:
+            brackets.append((float(low.tau2), float(high.tau2)))
+        elif verdict == HALVE:
+            middle = float(np.sqrt((least + low.tau2) * (least + high.tau2)) - least)
+            point = _point(model.at(middle), middle, restricted)
+            open_intervals += [(low, point), (point, high)]
+    roots = [_refine_one(model, *bracket, restricted) for bracket in brackets]
+    if len(roots) == 1 and rises:
         return roots[0]
     return max([0.0, *roots], key=lambda tau2: float(log_likelihood(model, tau2, restricted=restricted)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """What is known at a tau2: the parts of the score and its slope, and whether at most one root, a maximum, lies from here on."""
+
+    tau2: Array
+    a: Array
+    b: Array
+    c: Array
+    d: Array
+    certain: npt.NDArray[np.bool_]
+
+    def take(self, which: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> _Point:
+        """Some of the points."""
+        return _Point(*(getattr(self, name)[which] for name in ("tau2", "a", "b", "c", "d", "certain")))
+
+
+def _point(sums: ModelSums, tau2: Array | float, restricted: bool) -> _Point:
+    b, c = (sums.trace_p, sums.p_squared()) if restricted else (sums.total, sums.squares)
+    return _Point(np.asarray(tau2), sums.py2, b, c, sums.py3, sums.q * c < 2 * b**2)
+
+
+NOTHING, BRACKET, HALVE = 0, 1, 2
+
+
+def _verdict(low: _Point, high: _Point, least: Array | float) -> npt.NDArray[np.int_]:
+    """Whether an interval holds no maximum, one, or has to be halved."""
+    falls_through = (low.a > low.b) & (high.a <= high.b)
+    none = (low.a < high.b) | (high.a > low.b) | (high.c > 2 * low.d)
+    one = low.certain | (low.c < 2 * high.d) | (high.tau2 - low.tau2 <= 1e-9 * (least + low.tau2))
+    return np.where(one, np.where(falls_through, BRACKET, NOTHING), np.where(none, NOTHING, HALVE))
 
 
 def _take_highest(
@@ -112,42 +149,56 @@ def _brackets(block: Block, common: Sums, restricted: bool) -> tuple[npt.NDArray
     """Pools and ends of the intervals in which the score falls through 0, and the score at 0; `_maximise_one` for many."""
     squares = block.plain.squares
     last = np.minimum(block.variance.max(axis=0) - 2 * block.variance[0], squares)
-    at_zero = here = np.where(squares > 0, _score(common, restricted), -1.0)
-    found: list[tuple[npt.NDArray[np.intp], Array, Array]] = []
-    left, tau2, top = np.arange(block.n), np.zeros(block.n), squares
-    certain = (last <= 0) | _at_most_one(common, restricted)
-    open_pools = np.flatnonzero(~certain)
-    if open_pools.size:
-        certain[open_pools] = _at_most_one(common.take(open_pools), restricted, sharp=True)
-    while True:
-        up = certain & (here > 0)
-        found.append((left[up], tau2[up], top[up]))
-        doubtful = ~certain
-        if not doubtful.any():
-            break
-        block, left, tau2, here = block.take(doubtful), left[doubtful], tau2[doubtful], here[doubtful]
-        top, last = top[doubtful], last[doubtful]
-        following = np.minimum((block.variance[0] + tau2) * RATIO - block.variance[0], last)
-        sums = Sums.at(block, following)
-        there = _score(sums, restricted)
-        falls = (here > 0) & (there <= 0)
-        found.append((left[falls], tau2[falls], following[falls]))
-        certain = (following >= last) | _at_most_one(sums, restricted)
-        tau2, here = following, there
-    pool, low, high = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.argsort(pool, kind="stable")
-    return pool[order], low[order], high[order], at_zero
+    at_zero = np.where(squares > 0, _score(common, restricted), -1.0)
+    certain = (last <= 0) | (squares == 0) | _surely_one(common, restricted)
+    doubtful = np.flatnonzero(~certain)
+    if doubtful.size:
+        certain[doubtful] = _surely_one(common.take(doubtful), restricted, sharp=True)
+    up = np.flatnonzero(certain & (at_zero > 0))
+    found = [(up, np.zeros(up.size), squares[up])]
+    pool = np.flatnonzero(~certain)
+    if pool.size:
+        part, ends = block.take(pool), last[pool]
+        low, high = _point(common.take(pool), np.zeros(pool.size), restricted), _point(part.at(ends), ends, restricted)
+        beyond = high.a > high.b
+        found.append((pool[beyond], ends[beyond], squares[pool][beyond]))
+        while pool.size:
+            verdict = _verdict(low, high, part.variance[0])
+            one = verdict == BRACKET
+            found.append((pool[one], low.tau2[one], high.tau2[one]))
+            halve = np.flatnonzero(verdict == HALVE)
+            pool, part, low, high = pool[halve], part.take(halve), low.take(halve), high.take(halve)
+            if not halve.size:
+                break
+            least = part.variance[0]
+            middle = np.sqrt((least + low.tau2) * (least + high.tau2)) - least
+            point = _point(part.at(middle), middle, restricted)
+            twice = np.concatenate([np.arange(pool.size)] * 2)
+            pool, part = pool[twice], part.take(twice)
+            low, high = _joined(low, point), _joined(point, high)
+    pools, lows, highs = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.argsort(pools, kind="stable")
+    return pools[order], lows[order], highs[order], at_zero
 
 
-def _at_most_one(sums: ModelSums, restricted: bool, *, sharp: bool = False) -> npt.NDArray[np.bool_]:
+def _joined(one: _Point, other: _Point) -> _Point:
+    return _Point(
+        *(
+            np.concatenate([getattr(one, name), getattr(other, name)])
+            for name in ("tau2", "a", "b", "c", "d", "certain")
+        )
+    )
+
+
+def _surely_one(sums: ModelSums, restricted: bool, *, sharp: bool = False) -> npt.NDArray[np.bool_]:
     """Whether at most one root of the score lies at or above this tau2, and is a maximum.
 
     tr(PP) <= tr(P) max(w) is put for it, which is quicker; `sharp` takes tr(PP) itself.
     """
-    if sharp:
-        trace, squared = (sums.trace_p, sums.p_squared()) if restricted else (sums.total, sums.squares)
-        return sums.q * squared < 2 * trace**2
-    return sums.q * sums.largest < 2 * (sums.trace_p if restricted else sums.total)
+    trace = sums.trace_p if restricted else sums.total
+    if not sharp:
+        return sums.q * sums.largest < 2 * trace
+    return sums.q * (sums.p_squared() if restricted else sums.squares) < 2 * trace**2
 
 
 def _refine(block: Block, low: Array, high: Array, restricted: bool) -> Array:

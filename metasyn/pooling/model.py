@@ -43,6 +43,10 @@ class ModelSums(Protocol):
         """y'PPy."""
 
     @property
+    def py3(self) -> Array:
+        """y'PPPy."""
+
+    @property
     def trace_p(self) -> Array:
         """Trace of P."""
 

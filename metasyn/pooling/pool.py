@@ -192,6 +192,9 @@ def _notes(fit: Fit, ci: str, half: float, tau2_ci: tuple[float, float]) -> tupl
         notes.append(f"k = {k}: with fewer than 5 studies tau2 is hardly estimable; compare several intervals")
     if k == 2 and (ci.startswith("HK") or ci == "t"):
         notes.append("k = 2: the t quantile has 1 degree of freedom, and the interval is very wide")
+    df = fit.interval[1]
+    if df is not None and np.ndim(df) == 0 and float(df) < 1:
+        notes.append(f"the interval rests on {float(df):.2g} degrees of freedom, fewer than 1, and says nothing")
     if ci == "HK" and half < float(critical_value(fit.level, None)) / sqrt(fit.sums.total):
         notes.append("the Hartung-Knapp interval is narrower than the Wald interval with the same tau2")
     if random and fit.tau2 == 0:

@@ -77,7 +77,7 @@ def bootstrap(block: Block, level: float, *, seed: int = SEED) -> tuple[float, f
     """Prediction interval of one pool (a block of shape (k,)) by a parametric bootstrap of tau2.
 
     tau2 is drawn from its confidence distribution: H(tau2) = P(Q > q; tau2), where Q is Cochran's statistic and q the one observed,
-    a sum of chi-squares weighted by the eigenvalues of W^(1/2) P (V + tau2 I) P W^(1/2). Each draw gives a mean with its
+    a sum of chi-squares weighted by the eigenvalues of W^(-1/2) P (V + tau2 I) P W^(-1/2). Each draw gives a mean with its
     Hartung-Knapp standard error; a new effect is mean + tau z - t(k-1) se.
 
     References

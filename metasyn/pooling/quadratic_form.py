@@ -13,9 +13,10 @@ def weighted_chi_square_sf(x: float, weights: npt.ArrayLike) -> float:
     """P(sum of weights_i chi2_1 > x), to about 1e-12.
 
     The probability is the contour integral of exp(K(s) - s x) / s / (2 pi i) with K(s) = -1/2 sum log(1 - 2 s weights_i), along
-    any path from below to above that crosses the real axis in (0, 1/(2 max weights)). The path here starts at the saddle point and
-    bends to the right, around the cut on the real axis, so that the integrand falls like a Gaussian and the trapezoidal rule
-    converges geometrically (Trefethen and Weideman 2014, SIAM Review 56:385-458).
+    any path from below to above that crosses the real axis in (0, 1/(2 max weights)); left of 0 it gives that probability less 1.
+    The path here starts at the saddle point, for x above the mean right of 0 and below it left, and bends to the right as steepest descent
+    does, around the cut on the real axis: the integrand falls fast and the trapezoidal rule converges geometrically (Trefethen and
+    Weideman 2014, SIAM Review 56:385-458).
 
     Parameters
     ----------
@@ -29,6 +30,8 @@ def weighted_chi_square_sf(x: float, weights: npt.ArrayLike) -> float:
         return float(x <= 0) if w.size and w.max() > 0 else float(x < 0)
     largest = w.max()
     w, x = w[w > 1e-15 * largest] / largest, x / largest  # in units of the largest weight: the cut begins at 1/2
+    if x > 3000 + 2 * w.size:  # Chernoff at s = 1/4: below exp(-x/4) 2^(m/2), nothing in double precision
+        return 0.0
     upper = x > w.sum()  # beyond the mean the path crosses right of the pole at 0, else left of it, and 1 is added
     left, right = (1e-12, 0.5 - 1e-15) if upper else (-(w.size + 2) / float(x), -1e-12)
     saddle = brentq(lambda s: float((w / (1 - 2 * s * w)).sum()) - x - 1 / s, left, right, xtol=1e-14)

@@ -66,6 +66,13 @@ class RegressionSums:
         return self.pressed @ self.pressed
 
     @property
+    def py3(self) -> Array:
+        """y'PPPy."""
+        scaled = np.sqrt(self.weights) * self.pressed
+        centred = scaled - self.basis @ (self.basis.T @ scaled)
+        return centred @ centred
+
+    @property
     def trace_p(self) -> Array:
         """Trace of P."""
         return self.weights @ (1 - self.hat)

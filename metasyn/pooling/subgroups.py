@@ -12,6 +12,7 @@ from scipy.special import chdtrc
 
 from metasyn.pooling.arrays import check_effects, check_level
 from metasyn.pooling.fit import Fit
+from metasyn.pooling.interval import two_sided_p
 from metasyn.pooling.pool import check_codes, pool
 from metasyn.pooling.pool_many import pool_many
 from metasyn.pooling.regression import estimate_tau2
@@ -125,7 +126,10 @@ def _with_one_tau2(
             half = table.loc[name, "ci_high"] - table.loc[name, "estimate"]
             grown = float(np.sqrt(1 + shared / v[own][0]))
             estimate = table.loc[name, "estimate"]
+            table.loc[name, ["i2", "h2"]] = np.nan
             table.loc[name, ["se", "ci_low", "ci_high"]] = [np.sqrt(v[own][0] + shared), estimate - grown * half, estimate + grown * half]  # fmt: skip
+            statistic = estimate / table.loc[name, "se"]
+            table.loc[name, ["statistic", "p_value"]] = [statistic, float(two_sided_p(float(statistic), None))]
             continue
         fit = Fit.of(y[own], v[own], tau2=shared, ci=ci, level=level)
         estimate, half = float(fit.estimate), float(fit.half_width)

@@ -2,8 +2,9 @@
 
 Every function takes a `Block` of n pools of k studies, with its `Sums` at tau2 = 0 (and at tau2), and gives arrays of shape (n,); or
 a regression of k studies (`regression_model`), for which k - 1 becomes the residual degrees of freedom and results are numbers. tau2 is on the squared scale of the effect.
-Moment estimators are cut at 0. Standard errors follow from the variance of the quadratic form that the estimator is built on
-(with tau2 put in), for ML and REML from the expected information (Viechtbauer 2005, appendix).
+Moment estimators are cut at 0. Standard errors follow from the variance of the quadratic form that the estimator is built on (with tau2
+put in), for ML and REML from the expected information (Viechtbauer 2005, appendix); those of EB, PM and PMM are metafor's
+sqrt(2 k^2/df)/sum(w), which is that variance where the sampling variances are equal.
 """
 
 from __future__ import annotations

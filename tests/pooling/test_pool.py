@@ -86,6 +86,8 @@ def test_equal_studies_have_no_heterogeneity_and_the_common_effect_answer(tau2):
         ([0.71, 0.39, 0.34, 1.68], [1.0217, 0.0004, 0.0073, 0.1754]),
         ([2.44, 2.04, -5.25], [0.1705, 0.0106, 4.0742]),
         ([-0.1, 0.19, 0.19, -0.17, -0.01, 0.03], [0.0745, 0.0005, 0.0001, 0.0148, 0.6471, 0.1177]),
+        # a narrow maximum inside, 0.0048 above the one at 0
+        ([-0.074, 0.069, 1.095], [0.0859, 0.0464, 0.1825]),
     ],
 )
 def test_likelihood_takes_the_higher_of_two_maxima(effect, variance):

@@ -25,6 +25,10 @@ def test_two_weights_by_convolution(x):
     assert_allclose(weighted_chi_square_sf(x, [1.0, 0.4]), inner + special.chdtrc(1, x), rtol=1e-9)
 
 
+def test_far_beyond_everything_there_is_nothing():
+    assert weighted_chi_square_sf(1e18, [1.0, 0.5]) == 0.0
+
+
 def test_many_unequal_weights_by_simulation():
     weights = np.geomspace(0.01, 3, 8)
     drawn = np.random.default_rng(1).chisquare(1, (400_000, 8)) @ weights

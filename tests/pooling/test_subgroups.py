@@ -39,6 +39,7 @@ def test_a_group_of_one_study_is_that_study_and_with_one_tau2_it_shares_it():
     tau2 = pool(EFFECT[:4], SE[:4]).tau2  # the lone study says nothing about tau2
     assert_allclose(shared.groups["tau2"], tau2, rtol=1e-8)
     assert_allclose(shared.groups.loc["b", "se"], np.sqrt(0.01 + tau2), rtol=1e-8)
+    assert_allclose(shared.groups.loc["b", "statistic"], -0.3 / np.sqrt(0.01 + tau2), rtol=1e-8)
 
 
 def test_one_group_is_refused():
