@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from metasyn._version import __version__
 
 if TYPE_CHECKING:
-    from metasyn import effects, plots, pooling, records, strategy
+    from metasyn import effects, plots, pooling, records, strategy, survival
     from metasyn.errors import EvidenceError, MetasynError, Problem
     from metasyn.evidence import Evidence, load_evidence
     from metasyn.pooling import PooledEstimate, pool
 
-_SUBPACKAGES = frozenset({"effects", "plots", "pooling", "records", "reports", "strategy"})
+_SUBPACKAGES = frozenset({"effects", "plots", "pooling", "records", "reports", "strategy", "survival"})
 _HOMES = {
     "Evidence": "evidence",
     "load_evidence": "evidence",
@@ -41,6 +41,7 @@ __all__ = [
     "pooling",
     "records",
     "strategy",
+    "survival",
 ]
 
 

@@ -76,7 +76,7 @@ def _evidence(layout: Layout) -> Evidence:
     from metasyn.records import load_records
 
     with progress("records") as report:
-        return Evidence(load_records(layout, progress=report))
+        return Evidence(load_records(layout, progress=report), curves=layout.curves)
 
 
 @app.command()
@@ -367,7 +367,7 @@ def _build_all(layout: Layout, paths: list[Path], *, record: bool) -> None:
         print_problems(sorted(problems, key=lambda p: (p.file, p.line, p.column, p.path)))
     if any(problem.file not in records.broken for problem in problems):
         raise typer.Exit(1)  # the vocabulary or the folder itself
-    evidence = Evidence(records)
+    evidence = Evidence(records, curves=layout.curves)
     failed = 0
     with progress("reports") as report:
         for done, path in enumerate(paths, 1):

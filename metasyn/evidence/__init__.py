@@ -17,12 +17,22 @@ from metasyn.evidence.counts import count_of
 from metasyn.evidence.eligibility import KEY_FIELDS, Rules, wanted_measure
 from metasyn.evidence.preference import DEFAULT_PREFERENCE, check_preference
 from metasyn.evidence.selection import keep_cohorts_apart, select
+from metasyn.evidence.survival_rows import CURVE_COLUMNS, SUMMARY_COLUMNS, curve_rows, summary_rows
 from metasyn.records import Records, Study, Vocabulary, find_layout, load_records
-from metasyn.records.figures import Rate
 from metasyn.records.validation import did_you_mean, listed
 from metasyn.strategy import parse_strategy
 
-__all__ = ["COLUMNS", "DEFAULT_PREFERENCE", "KEY_FIELDS", "Comparison", "Evidence", "load_evidence", "name_of"]
+__all__ = [
+    "COLUMNS",
+    "CURVE_COLUMNS",
+    "DEFAULT_PREFERENCE",
+    "KEY_FIELDS",
+    "SUMMARY_COLUMNS",
+    "Comparison",
+    "Evidence",
+    "load_evidence",
+    "name_of",
+]
 
 
 class Evidence:
@@ -34,8 +44,9 @@ class Evidence:
         The records as loaded, with findings and hashes.
     """
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: Records, *, curves: Path | None = None) -> None:
         self.records = records
+        self._curves = curves  # the folder of digitised curves
 
     @property
     def studies(self) -> Mapping[str, Study]:
@@ -163,61 +174,52 @@ class Evidence:
         )
         return rows[rows["used"].astype(bool)].reset_index(drop=True)
 
-    def summaries(self, *, outcome: str | None = None) -> pd.DataFrame:
-        """Survival of single arms as printed: medians, events, and one row per landmark.
+    def summaries(self, *, outcome: str | None = None, study: str | None = None) -> pd.DataFrame:
+        """Survival of single arms as printed, one row per row of a record's `survival`.
+
+        Parameters
+        ----------
+        outcome, study : str or None
+            Keep one outcome, one study.
 
         Returns
         -------
         DataFrame
-            study, arm, set, outcome, cutoff, n, events, median, median_low, median_high, at, percent, percent_low,
-            percent_high (texts as printed), source. A row without landmark has no `at`.
-        """
-        rows = []
-        for study in self.studies.values():
-            for row in study.survival:
-                if outcome is not None and row.outcome != outcome:
-                    continue
-                base = {
-                    "study": study.id,
-                    "arm": row.arm,
-                    "set": row.set,
-                    "outcome": row.outcome,
-                    "cutoff": row.cutoff,
-                    "n": row.n if row.n is not None else study.sets[row.set].n.get(row.arm),
-                    "events": row.events,
-                    "median": _text(row.median),
-                    "median_low": _text(row.median_ci and row.median_ci[0]),
-                    "median_high": _text(row.median_ci and row.median_ci[1]),
-                    "source": row.source,
-                }
-                landmarks: list[Rate | None] = [*row.rates] or [None]
-                for rate in landmarks:
-                    rows.append(
-                        base
-                        | {
-                            "at": _text(rate and rate.at),
-                            "percent": _text(rate and rate.percent),
-                            "percent_low": _text(rate and rate.ci and rate.ci[0]),
-                            "percent_high": _text(rate and rate.ci and rate.ci[1]),
-                        }
-                    )
-        return pd.DataFrame(rows)
+            Columns `SUMMARY_COLUMNS`. Times are in `time_unit`; survival in `rates` is a proportion. `median` is NaN where
+            none is printed or it is not reached (`median_reached` is then False, else missing); a limit not reached is
+            NaN. `rates` holds tuples (time, survival, low, high), NaN for limits not printed, and `rate_decimals` the
+            decimals of each as a proportion. Bounds (<5) have no number and stand in `not_read`.
 
-    def curves(self) -> pd.DataFrame:
-        """Which arms have a digitised curve.
+        Raises
+        ------
+        UsageError
+            If the study is not among the records.
+        """
+        self._check_study(study)
+        return summary_rows(self.studies, outcome, study)
+
+    def curves(self, *, outcome: str | None = None, study: str | None = None) -> pd.DataFrame:
+        """Digitised curves, one row per row of a record's `survival` that names a file.
+
+        Parameters
+        ----------
+        outcome, study : str or None
+            Keep one outcome, one study.
 
         Returns
         -------
         DataFrame
-            study, arm, set, outcome, curve (file name in evidence/curves).
+            Columns `CURVE_COLUMNS`. `curve` is a Curve in the record's time unit; `at_risk` a frame with columns time, n, or None.
+
+        Raises
+        ------
+        EvidenceError
+            If a file cannot be read as a curve; carries the problems of all files.
+        UsageError
+            If the study is not among the records, or there are curves and their folder is not known.
         """
-        rows = [
-            {"study": study.id, "arm": row.arm, "set": row.set, "outcome": row.outcome, "curve": row.curve}
-            for study in self.studies.values()
-            for row in study.survival
-            if row.curve is not None
-        ]
-        return pd.DataFrame(rows, columns=["study", "arm", "set", "outcome", "curve"])
+        self._check_study(study)
+        return curve_rows(self.studies, self._curves, outcome, study)
 
     def counts(self, *, term: str | None = None, category: str | None = None) -> pd.DataFrame:
         """Responses and adverse events per arm.
@@ -269,6 +271,13 @@ class Evidence:
         """The measure that `effects` takes for an outcome."""
         word = outcome_word(self.records, outcome)
         return wanted_measure(word.kind if word is not None else "time-to-event", measure)
+
+    def _check_study(self, study: str | None) -> None:
+        if study is not None and study not in self.studies:
+            raise UsageError(
+                f"study {study} is not known{did_you_mean(study, self.studies)}; "
+                f"accepted: {listed(sorted(self.studies), 40)}"
+            )
 
     def _check_outcome(self, outcome: str) -> None:
         known = set(self.vocabulary.outcomes) if self.vocabulary is not None else set()
@@ -350,4 +359,6 @@ def load_evidence(
     UsageError
         If the path is no such folder.
     """
-    return Evidence(load_records(find_layout(Path(path)), cache=cache, workers=workers, progress=progress))
+    layout = find_layout(Path(path))
+    records = load_records(layout, cache=cache, workers=workers, progress=progress)
+    return Evidence(records, curves=layout.curves)

@@ -13,6 +13,8 @@ from metasyn.plots.posterior import posterior
 from metasyn.plots.profile_likelihood import profile_likelihood
 from metasyn.plots.radial import radial
 from metasyn.plots.style import figure_bytes, style
+from metasyn.plots.survival import survival
+from metasyn.plots.survival_panels import hazard, log_minus_log, rmst_area, schoenfeld
 
 __all__ = [
     "ForestBlock",
@@ -26,10 +28,15 @@ __all__ = [
     "forests",
     "funnel",
     "gosh",
+    "hazard",
     "labbe",
     "leave_one_out",
+    "log_minus_log",
     "posterior",
     "profile_likelihood",
     "radial",
+    "rmst_area",
+    "schoenfeld",
     "style",
+    "survival",
 ]

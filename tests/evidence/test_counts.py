@@ -103,7 +103,7 @@ def test_frames_of_single_arms(project, which):
     project.add_row("a-2024", "responses", '{category: ORR, arm: drug, set: main, events: 48, source: "main: x"}')
     evidence = ms.load_evidence(project.root)
     frame = getattr(evidence, which)()
-    assert len(frame) == {"counts": 1, "summaries": 2, "curves": 0}[which]
+    assert len(frame) == {"counts": 1, "summaries": 1, "curves": 0}[which]
     if which == "summaries":
-        assert frame["percent"].tolist() == ["71.5", "50.2"]
-        assert set(frame["median"]) == {"not-reached"}
+        assert [rate[:2] for rate in frame["rates"][0]] == [(12, 0.715), (24, 0.502)]
+        assert frame["median_reached"].tolist() == [False]

@@ -1,0 +1,47 @@
+"""Survival: patients analysed, curves and reported summaries turned back into patients, and many studies together."""
+
+from metasyn.survival.compare import Comparison, compare
+from metasyn.survival.cox import CoxFit, HazardRatio, cox, hazard_ratio
+from metasyn.survival.curve import AtRisk, Curve, RisingCurveError, check_at_risk, clean_curve
+from metasyn.survival.kaplan_meier import KaplanMeier, kaplan_meier
+from metasyn.survival.landmark import LandmarkDifferences, landmark_difference
+from metasyn.survival.log_rank import LogRank, MaxCombo, log_rank, max_combo
+from metasyn.survival.parametric import ParametricFit, ParametricFits, parametric, parametric_fits
+from metasyn.survival.proportional_hazards import ProportionalHazards, proportional_hazards
+from metasyn.survival.rmst import Rmst, RmstDifference, rmst, rmst_difference
+from metasyn.survival.smooth_hazard import SmoothHazard, draw_band, smooth_hazard
+
+__all__ = [
+    "AtRisk",
+    "Comparison",
+    "CoxFit",
+    "Curve",
+    "HazardRatio",
+    "KaplanMeier",
+    "LandmarkDifferences",
+    "LogRank",
+    "MaxCombo",
+    "ParametricFit",
+    "ParametricFits",
+    "ProportionalHazards",
+    "RisingCurveError",
+    "Rmst",
+    "RmstDifference",
+    "SmoothHazard",
+    "check_at_risk",
+    "clean_curve",
+    "compare",
+    "cox",
+    "draw_band",
+    "hazard_ratio",
+    "kaplan_meier",
+    "landmark_difference",
+    "log_rank",
+    "max_combo",
+    "parametric",
+    "parametric_fits",
+    "proportional_hazards",
+    "rmst",
+    "rmst_difference",
+    "smooth_hazard",
+]
