@@ -8,6 +8,8 @@ from metasyn.survival.landmark import LandmarkDifferences, landmark_difference
 from metasyn.survival.log_rank import LogRank, MaxCombo, log_rank, max_combo
 from metasyn.survival.parametric import ParametricFit, ParametricFits, parametric, parametric_fits
 from metasyn.survival.proportional_hazards import ProportionalHazards, proportional_hazards
+from metasyn.survival.reconstruct import reconstruct
+from metasyn.survival.reconstruction import Reconstruction, against_published
 from metasyn.survival.rmst import Rmst, RmstDifference, rmst, rmst_difference
 from metasyn.survival.smooth_hazard import SmoothHazard, draw_band, smooth_hazard
 
@@ -24,10 +26,12 @@ __all__ = [
     "ParametricFit",
     "ParametricFits",
     "ProportionalHazards",
+    "Reconstruction",
     "RisingCurveError",
     "Rmst",
     "RmstDifference",
     "SmoothHazard",
+    "against_published",
     "check_at_risk",
     "clean_curve",
     "compare",
@@ -41,6 +45,7 @@ __all__ = [
     "parametric",
     "parametric_fits",
     "proportional_hazards",
+    "reconstruct",
     "rmst",
     "rmst_difference",
     "smooth_hazard",
