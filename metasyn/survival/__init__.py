@@ -3,6 +3,7 @@
 from metasyn.survival.compare import Comparison, compare
 from metasyn.survival.cox import CoxFit, HazardRatio, cox, hazard_ratio
 from metasyn.survival.curve import AtRisk, Curve, RisingCurveError, check_at_risk, clean_curve
+from metasyn.survival.jitter import jitter
 from metasyn.survival.kaplan_meier import KaplanMeier, kaplan_meier
 from metasyn.survival.landmark import LandmarkDifferences, landmark_difference
 from metasyn.survival.log_rank import LogRank, MaxCombo, log_rank, max_combo
@@ -38,6 +39,7 @@ __all__ = [
     "cox",
     "draw_band",
     "hazard_ratio",
+    "jitter",
     "kaplan_meier",
     "landmark_difference",
     "log_rank",

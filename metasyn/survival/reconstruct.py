@@ -75,11 +75,13 @@ def reconstruct(
     (marked censoring times).
     """
     check_code("method", method, ("joint", "guyot", "liu"))
-    clean = curve if isinstance(curve, Curve) else clean_curve(*_two("curve", curve, "survival"), percent=percent)
+    clean = (
+        curve if isinstance(curve, Curve) else clean_curve(*two_columns("curve", curve, "survival"), percent=percent)
+    )
     total = _patients(n, at_risk)
     table = None
     if at_risk is not None:
-        table = at_risk if isinstance(at_risk, AtRisk) else check_at_risk(*_two("at_risk", at_risk, "n"), total)
+        table = at_risk if isinstance(at_risk, AtRisk) else check_at_risk(*two_columns("at_risk", at_risk, "n"), total)
     _check_events(events, total)
     marks = _marks(censored, clean, total, events)
     if marks.size and method != "joint":
@@ -124,7 +126,7 @@ def reconstruct(
     )
 
 
-def _two(name: str, given: Any, second: str) -> tuple[Any, Any]:
+def two_columns(name: str, given: Any, second: str) -> tuple[Any, Any]:
     """Two columns: of a frame by name, of a pair, or of an array of shape (m, 2)."""
     if isinstance(given, pd.DataFrame):
         missing = [column for column in ("time", second) if column not in given.columns]
@@ -147,7 +149,7 @@ def _patients(n: int | None, at_risk: Any) -> int:
     if n is None:
         if at_risk is None:
             raise ValueError("n is missing; accepted: the number of patients, or numbers at risk that begin at time 0")
-        time, count = (vector("at_risk", column) for column in _two("at_risk", at_risk, "n"))
+        time, count = (vector("at_risk", column) for column in two_columns("at_risk", at_risk, "n"))
         if time.size == 0 or time[0] != 0:
             raise ValueError("n is missing, and at_risk does not begin at time 0; accepted: the number of patients")
         n = int(count[0])
