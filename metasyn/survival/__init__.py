@@ -3,6 +3,7 @@
 from metasyn.survival.compare import Comparison, compare
 from metasyn.survival.cox import CoxFit, HazardRatio, cox, hazard_ratio
 from metasyn.survival.curve import AtRisk, Curve, RisingCurveError, check_at_risk, clean_curve
+from metasyn.survival.from_summary import SummaryReconstruction, from_summary
 from metasyn.survival.jitter import jitter
 from metasyn.survival.kaplan_meier import KaplanMeier, kaplan_meier
 from metasyn.survival.landmark import LandmarkDifferences, landmark_difference
@@ -13,15 +14,20 @@ from metasyn.survival.reconstruct import reconstruct
 from metasyn.survival.reconstruction import Reconstruction, against_published
 from metasyn.survival.rmst import Rmst, RmstDifference, rmst, rmst_difference
 from metasyn.survival.smooth_hazard import SmoothHazard, draw_band, smooth_hazard
+from metasyn.survival.summary_conflicts import Conflict
+from metasyn.survival.summary_input import ArmSummary, LandmarkRate
 
 __all__ = [
+    "ArmSummary",
     "AtRisk",
     "Comparison",
+    "Conflict",
     "CoxFit",
     "Curve",
     "HazardRatio",
     "KaplanMeier",
     "LandmarkDifferences",
+    "LandmarkRate",
     "LogRank",
     "MaxCombo",
     "ParametricFit",
@@ -32,12 +38,14 @@ __all__ = [
     "Rmst",
     "RmstDifference",
     "SmoothHazard",
+    "SummaryReconstruction",
     "against_published",
     "check_at_risk",
     "clean_curve",
     "compare",
     "cox",
     "draw_band",
+    "from_summary",
     "hazard_ratio",
     "jitter",
     "kaplan_meier",
