@@ -183,8 +183,9 @@ def main() -> None:
                 peer.append({**accuracy, "seconds": float(np.mean(stored["run_time_s"]))})
             for line in rows(found, peer):
                 print(f"| {grade} | {variant} | {line} |")
-            least = [floor(trial, clicks[name], variant) for name, trial in known.items()]
-            print(floor_line(grade, variant, least), flush=True)
+            if grade in NOISE:
+                least = [floor(trial, clicks[name], variant) for name, trial in known.items()]
+                print(floor_line(grade, variant, least), flush=True)
     if not again:
         return
     print(f"\nClicked anew {again} times\n\n" + head)

@@ -325,6 +325,55 @@ def pool(
 
 
 @app.command()
+def ipd(
+    study: Annotated[str, typer.Argument(help="Study id.")],
+    outcome: Annotated[str, typer.Option("--outcome", help="A time-to-event outcome, such as OS.")],
+    set_name: Annotated[
+        str | None, typer.Option("--set", help="Patients of this set; by default the one with most figures.")
+    ] = None,
+    arms: Annotated[str | None, typer.Option("--arms", help="Two arms by id, such as drug,control.")] = None,
+    method: Annotated[
+        str | None, typer.Option("--method", help="For digitised curves: joint (the default), guyot or liu.")
+    ] = None,
+    draws: Annotated[
+        int, typer.Option("--draws", min=1, max=10000, help="Draws from the posterior, where only figures are printed.")
+    ] = 100,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draws.")] = 0,
+    horizon: Annotated[
+        float | None, typer.Option("--horizon", help="Of the restricted mean survival time, in the record's unit.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Save patients.csv, agreement.csv and the figure into this folder.")
+    ] = None,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+    project: ProjectOption = HERE,
+) -> None:
+    """Rebuild the patients behind a study's curves, or behind its printed medians, rates and hazard ratio."""
+    from metasyn.cli.ipd import as_json, print_patients, print_rebuilt, rebuild_study, save
+
+    if json and csv:
+        raise UsageError("--json and --csv both print to standard output; give one of them")
+    evidence = _evidence(_layout(project))
+    made = rebuild_study(
+        evidence, study, outcome, set_name=set_name, arms=arms, method=method, draws=draws, seed=seed, horizon=horizon
+    )
+    if json:
+        as_json(made)
+    elif csv:
+        print_patients(made)
+    else:
+        print_rebuilt(made)
+    if out is not None:
+        word = evidence.vocabulary.outcomes.get(outcome) if evidence.vocabulary is not None else None
+        for path in save(made, out, word.label if word is not None else outcome):
+            print(path, file=sys.stderr)
+    if made.conflicts:
+        print(f"metasyn: {study}: printed figures contradict each other; see the conflicts", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@app.command()
 def build(
     names: Annotated[list[str] | None, typer.Argument(help="Reports; by default all.")] = None,
     record: Annotated[

@@ -12,6 +12,7 @@ from metasyn.errors import EvidenceError, Problem
 from metasyn.evidence import KEY_FIELDS
 from metasyn.evidence.preference import DEFAULT_PREFERENCE, wish_problem
 from metasyn.records.fields import Flag, Level, Model, Text, refuse
+from metasyn.records.printed import parse_printed
 from metasyn.records.study import TimeOrigin
 from metasyn.records.validation import Loc, did_you_mean, listed, problem_at, validate
 from metasyn.records.vocabulary import Vocabulary
@@ -101,6 +102,25 @@ def _wish(value: Any) -> Any:
 Wish = Annotated[dict[str, Any], BeforeValidator(_wish)]
 
 
+def _horizon(value: Any) -> float:
+    try:
+        printed = parse_printed(str(value))
+    except ValueError as fault:
+        raise refuse(str(fault)) from None
+    if not printed.exact or printed.value is None or not 0 < printed.value < 1e6:
+        raise refuse(f"is not a time above 0 ({value}); accepted: such as 24, in the time unit of the records")
+    return float(printed.value)
+
+
+class SurvivalAsked(Model):
+    """Which survival curves are rebuilt."""
+
+    outcome: Words | None = None
+    """One outcome or several; by default the first time-to-event outcome of the report."""
+    horizon: Annotated[float, BeforeValidator(_horizon)] | None = None
+    """End of the restricted mean survival time, in the time unit of the records; by default the last time each study prints."""
+
+
 class Question(Model):
     """One report definition (reports/<name>.yaml)."""
 
@@ -128,7 +148,8 @@ class Question(Model):
     subgroups: list[Text] = []
     """Attributes of studies by which each pool is divided too: design.type, design.phase, population.biomarker, …"""
     sensitivity: list[Literal["leave-one-out", "joint-outcomes", "estimate-choice", "design", "multiverse"]] = []
-    survival: dict[str, Any] | None = None
+    survival: SurvivalAsked = SurvivalAsked()
+    """Curves rebuilt from what each study prints; in every report that has a time-to-event outcome."""
     network: dict[str, Any] | None = None
     certainty: dict[str, Any] | None = None
     alerts: list[dict[str, Any]] = []
@@ -152,7 +173,7 @@ class Question(Model):
     def not_built(self) -> list[str]:
         """Sections that the definition asks for and this version does not make."""
         later = [f"sensitivity: {name}" for name in self.sensitivity if name not in SENSITIVITY_BUILT]
-        return later + [name for name in ("survival", "network", "certainty", "alerts") if getattr(self, name)]
+        return later + [name for name in ("network", "certainty", "alerts") if getattr(self, name)]
 
 
 def load_question(path: Path, file: str, vocabulary: Vocabulary | None) -> Question:
@@ -228,6 +249,11 @@ def _references(question: Question, document: Document, file: str, vocabulary: V
         for index, outcome in enumerate(question.outcomes):
             if outcome not in vocabulary.outcomes:
                 found.append((("outcomes", index), _unknown(outcome, vocabulary.outcomes)))
+        times = [name for name in question.outcomes if name in vocabulary.outcomes and vocabulary.outcomes[name].kind == "time-to-event"]
+        for index, outcome in enumerate(question.survival.outcome or []):
+            if outcome not in times:
+                message = f"is not a time-to-event outcome of this report ({outcome}){did_you_mean(outcome, times)}; accepted: {listed(times) or 'none, the report has no such outcome'}"
+                found.append((("survival", "outcome", index), message))
         for index, comparison in enumerate(question.comparisons):
             if comparison.add not in vocabulary.treatments:
                 found.append((("comparisons", index, "add"), _unknown(comparison.add, vocabulary.treatments)))

@@ -23,6 +23,8 @@ from metasyn.reports.further_tables import bayes_rows, few_event_rows, further_t
 from metasyn.reports.methods import REFERENCES, methods
 from metasyn.reports.question import Question, slug
 from metasyn.reports.shown import shown_effect
+from metasyn.reports.survival_page import survival_parts
+from metasyn.reports.survival_section import SurvivalSection
 from metasyn.reports.words import body_words, key_words, measure_name, number, used_words
 
 DASH = "–"
@@ -34,6 +36,7 @@ def page(
     answered: tuple[OutcomeResult, ...],
     figures: Mapping[str, bytes],
     joint: tuple[Joint, ...] = (),
+    survival: SurvivalSection | None = None,
 ) -> str:
     """The page of a report.
 
@@ -45,6 +48,8 @@ def page(
         Name of a figure (without ending) to its SVG.
     joint : tuple of Joint
         Outcomes fitted together, as a sensitivity analysis.
+    survival : SurvivalSection or None
+        Survival curves rebuilt from what was printed.
 
     Returns
     -------
@@ -76,6 +81,7 @@ def page(
         overview=_overview(answered, question.model.level),
         results=[_section(result, figures, question.model.level) for result in answered],
         joint=[joint_table(one) for one in joint],
+        survival=_survival(survival, figures),
         studies=[_study(study) for study in studies],
         bias=[_bias(study) for study in studies],
         notes=[{"name": name_of(study), "lines": study.notes} for study in studies if study.notes],
@@ -95,6 +101,13 @@ def involved(answered: tuple[OutcomeResult, ...]) -> list[str]:
 def anchor(result: OutcomeResult) -> str:
     """A name for links and files: letters, digits and dashes."""
     return slug(f"{result.comparison} {result.outcome}")
+
+
+def _survival(section: SurvivalSection | None, figures: Mapping[str, bytes]) -> dict[str, Any] | None:
+    if section is None or not (section.studies or section.not_rebuilt):
+        return None
+    images = {one.name: _image(figures[one.name]) for one in section.studies if one.name in figures}
+    return survival_parts(section, images)
 
 
 def _image(svg: bytes) -> str:

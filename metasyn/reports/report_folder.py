@@ -24,6 +24,7 @@ from metasyn.reports.history import changes, estimates, last_edition, record
 from metasyn.reports.numbers import csv_text, json_text
 from metasyn.reports.question import Question, load_question
 from metasyn.reports.results import results, row_values
+from metasyn.reports.survival_section import SurvivalSection, survival_section, survival_tables
 
 MANIFEST = "manifest.json"
 LIBRARIES = ("numpy", "scipy", "pandas", "matplotlib", "pydantic", "PyYAML", "jinja2")
@@ -130,11 +131,12 @@ def build(path: Path, evidence: Evidence, layout: Layout, *, record_edition: boo
     question = load_question(path, file, evidence.vocabulary)
     answered = analyse(question, evidence)
     joint = joint_results(question, answered)
-    content = results(question, name, answered, joint)
+    survival = survival_section(question, evidence, answered, layout.root / ".metasyn" / "cache" / "survival")
+    content = results(question, name, answered, joint, survival)
     history = layout.root / "reports" / "history" / f"{name}.jsonl"
     now = estimates(content)
-    inputs = {**evidence.records.hashes, file: hashlib.sha256(path.read_bytes()).hexdigest()}
-    files = _files(question, evidence, answered, content, joint)
+    inputs = {**evidence.records.hashes, file: hashlib.sha256(path.read_bytes()).hexdigest(), **_curve_hashes(survival, layout)}
+    files = _files(question, evidence, answered, content, joint, survival)
     files["changes.md"] = changes(last_edition(history), now).encode()
     files[MANIFEST] = json_text(_manifest(files, inputs)).encode()
     target = layout.root / "reports" / "build" / name
@@ -156,10 +158,12 @@ def _files(
     answered: tuple[OutcomeResult, ...],
     content: dict[str, Any],
     joint: tuple[Joint, ...],
+    survival: SurvivalSection,
 ) -> dict[str, bytes]:
     from metasyn.plots import figure_bytes  # heavy, and only for builds
     from metasyn.reports.figures import left_out_forest, results_forest
     from metasyn.reports.render import anchor, page
+    from metasyn.reports.survival_figures import survival_figure
 
     files: dict[str, bytes] = {"results.json": json_text(content).encode()}
     svgs: dict[str, bytes] = {}
@@ -177,8 +181,24 @@ def _files(
         rows = [row_values(row) for _, row in result.candidates.iterrows()]
         files[f"tables/{anchor(result)}-candidates.csv"] = csv_text(rows, COLUMNS).encode()
     files["tables/pools.csv"] = csv_text(_pool_rows(content), POOL_COLUMNS).encode()
-    files["index.html"] = page(question, evidence, answered, svgs, joint).encode()
+    for study in survival.studies:
+        figure = survival_figure(study.rebuilt, study.label)
+        svgs[study.name] = figure_bytes(figure, "svg", title=f"{study.rebuilt.given.name}: {study.label}, rebuilt")
+        files[f"figures/{study.name}.svg"] = svgs[study.name]
+        files[f"figures/{study.name}.png"] = figure_bytes(figure, "png")
+    for name, (rows, columns) in survival_tables(survival).items():
+        files[f"tables/{name}.csv"] = csv_text(rows, columns).encode()
+    files["index.html"] = page(question, evidence, answered, svgs, joint, survival).encode()
     return files
+
+
+def _curve_hashes(survival: SurvivalSection, layout: Layout) -> dict[str, str]:
+    """Digitised curves that the report rests on, by name."""
+    names = {one.file for study in survival.studies for one in study.rebuilt.given.curves if one is not None}
+    folder = layout.curves
+    if folder is None:
+        return {}
+    return {layout.name(folder / name): hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in sorted(names)}
 
 
 def _pool_rows(content: dict[str, Any]) -> list[dict[str, Any]]:

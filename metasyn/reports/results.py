@@ -12,19 +12,25 @@ from metasyn.pooling.counts import CountsEstimate
 from metasyn.reports.analyse import OutcomeResult, Stratum
 from metasyn.reports.further import Joint
 from metasyn.reports.question import Question
+from metasyn.reports.survival_section import SurvivalSection, survival_values
 
-SCHEMA_VERSION = "1.1.0"
+SCHEMA_VERSION = "1.2.0"
 
 
 def results(
-    question: Question, name: str, answered: tuple[OutcomeResult, ...], joint: tuple[Joint, ...] = ()
+    question: Question,
+    name: str,
+    answered: tuple[OutcomeResult, ...],
+    joint: tuple[Joint, ...] = (),
+    survival: SurvivalSection | None = None,
 ) -> dict[str, Any]:
     """The content of results.json, before rounding.
 
     Returns
     -------
     dict
-        schema_version, report, title, comparisons: a list with comparison, outcome, measure, strata and candidates.
+        schema_version, report, title, results: a list with comparison, outcome, measure, strata and candidates; survival:
+        what was rebuilt of each study's survival, which enters no result.
         Effects are on the analysis scale (log for ratios); `*_ratio` fields are exp of them.
     """
     return {
@@ -37,6 +43,7 @@ def results(
         "not_produced": question.not_built(),
         "results": [_outcome(result) for result in answered],
         "joint_outcomes": [_joint_values(one) for one in joint],
+        "survival": None if survival is None else survival_values(survival),
     }
 
 
