@@ -23,7 +23,9 @@ class Intervals:
 
     start: Array  # shape (K,)
     n: Array  # at risk at the start
-    after: Array  # at risk at the end; 0 for the last
+    after: (
+        Array  # at risk at the end; for the last those still followed when the curve ends, if a table says so, else 0
+    )
     end: Array
     first: Indices  # number of the knot at which each starts, and of the last knot: shape (K + 1,)
     of_cell: Indices  # interval of each cell, shape (cells,)
@@ -49,13 +51,13 @@ class Flow:
         return np.concatenate([self.before[low : low + 1], self.upto[low:high]])
 
 
-def cut(model: ClickModel, time: Array, n: Array) -> Intervals:
-    """Intervals of a table whose times are knots of the model; patients are at risk at each of its times."""
+def cut(model: ClickModel, time: Array, n: Array, at_end: float = 0.0) -> Intervals:
+    """Intervals of a table whose times are knots of the model; patients are at risk at each of its times, and at the end."""
     first = np.append(np.searchsorted(model.knots, time), model.knots.size - 1)
     return Intervals(
         start=time,
         n=n,
-        after=np.append(n[1:], 0.0),
+        after=np.append(n[1:], at_end),
         end=np.append(time[1:], model.last),
         first=first,
         of_cell=np.searchsorted(time, model.middle, side="right") - 1,
@@ -122,8 +124,7 @@ def _again(flow: Flow, intervals: Intervals, before: Array, upto: Array) -> Flow
     earlier = _within(flow.cell_events, intervals) - flow.cell_events
     at_risk = intervals.n[cell] - earlier - censored[cell] * (before + upto) / 2
     cell_events = flow.hazard * np.maximum(at_risk, 0.5)
-    most = np.append(intervals.leaving[:-1], intervals.n[-1])
-    events = np.minimum(np.bincount(cell, cell_events, k), most)
+    events = np.minimum(np.bincount(cell, cell_events, k), intervals.leaving)
     return replace(flow, cell_events=cell_events, before=before, upto=upto, events=events)
 
 

@@ -103,12 +103,13 @@ def _from_clicks(given: Given) -> tuple[Array, Array]:
     if empty.size:
         last = min(last, float(time[empty[0]]))
     scale = max(last, float(time[-1]))
+    at_end = float(n_at[time == last].sum())
     used = (time < last) & (n_at > 0)
     time, n_at = time[used], n_at[used]
-    if time.size == 1:
+    if time.size == 1 and at_end == 0:
         given = replace(given, table=None)  # all of it lies at the start, or beyond the curve: nothing is known within
     model = ClickModel(np.minimum(given.time, last), given.survival, last=last, scale=scale, extra=time)
-    intervals = cut(model, time, n_at)
+    intervals = cut(model, time, n_at, at_end)
     if given.table is not None:
         drop, still = _fit_with_table(model, intervals, given.n)
         flow = flow_of_table(model, intervals, given.marks)
@@ -130,7 +131,7 @@ def _fit_with_table(model: ClickModel, intervals: Intervals, n: int) -> tuple[Ar
     for turn in range(3):
         survival = np.maximum(model.survival[intervals.first[:-1]], 1e-3)
         watched = np.minimum.accumulate(np.minimum(n, intervals.n / survival))
-        at_end = max(0.15 * watched[-1], 1.0)
+        at_end = max(0.15 * watched[-1], intervals.after[-1] / max(model.survival[-1], 1e-3), 1.0)
         drop = 1 / np.interp(model.middle, np.append(intervals.start, model.last), np.append(watched, at_end))
         model.fit(drop, still, learn_noise=turn < 2)
     return drop, still
@@ -145,7 +146,8 @@ def _counts(model: ClickModel, intervals: Intervals, flow: Flow, given: Given) -
     )
     marked = np.diff(np.searchsorted(given.marks, np.append(intervals.start, np.inf), side="left"))
     most = intervals.leaving - marked
-    most[-1] = min(float(most[-1]), float(intervals.n[-1]) - (0 if ends_at_zero else 1))
+    if intervals.after[-1] == 0 and not ends_at_zero:
+        most[-1] = min(float(most[-1]), float(intervals.n[-1]) - 1)
     largest: Counts = np.maximum(most, 0).astype(np.intp)
     if given.table is None:
         wanted = given.events if given.events is not None else round(float(flow.events[0]))
@@ -156,6 +158,7 @@ def _counts(model: ClickModel, intervals: Intervals, flow: Flow, given: Given) -
 def _place(model: ClickModel, intervals: Intervals, flow: Flow, counts: Counts, marks: Array) -> tuple[Array, Array]:
     times, events = [], []
     last = intervals.n.size - 1
+    followed = int(intervals.after[-1])
     for j, died in enumerate(counts.tolist()):
         low, high = int(intervals.first[j]), int(intervals.first[j + 1])
         knots = model.knots[low : high + 1]
@@ -168,8 +171,10 @@ def _place(model: ClickModel, intervals: Intervals, flow: Flow, counts: Counts, 
             )
             times.append(np.array(gone[:censored]))
         else:
-            times.append(place_censorings(flow.share(low, high), knots, censored, at_end=j == last))
+            times.append(place_censorings(flow.share(low, high), knots, censored, at_end=j == last and not followed))
         events += [np.ones(died), np.zeros(censored)]
+    times.append(np.full(followed, model.last))
+    events.append(np.zeros(followed))
     return np.concatenate(times), np.concatenate(events)
 
 
@@ -226,7 +231,9 @@ def _cells(
         left_sd = LEFT_SD[0] * intervals.leaving[cell]
         weight = TRUST[0] * np.minimum(model.width[start:] / (intervals.end - intervals.start)[cell], 1)
         fewest, most = intervals.after[cell].astype(np.intp), intervals.n[cell].astype(np.intp)
-        ends = intervals.first[1:-1] - 1 - start  # the last cell of each interval but the last
+        ends = (
+            intervals.first[1 : None if intervals.after[-1] else -1] - 1 - start
+        )  # cells with a known count after them
         ends = ends[ends >= 0]
         most[ends] = fewest[ends]
     else:
@@ -262,7 +269,9 @@ def _walk(
     model: ClickModel, intervals: Intervals, start: int, left: int, at_risk: Counts, events: Counts, given: Given
 ) -> tuple[Array, Array]:
     """Patients of a path: the last event of a cell at its end, others spread before it, censorings evenly between."""
-    tabled = set(intervals.first[1:-1].tolist()) if given.table is not None else set()
+    tabled = (
+        set(intervals.first[1 : None if intervals.after[-1] else -1].tolist()) if given.table is not None else set()
+    )
     died: list[Array] = []
     knots: list[tuple[float, int, int, float]] = []
     for c in np.flatnonzero(events > 0):

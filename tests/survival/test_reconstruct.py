@@ -187,6 +187,18 @@ def test_any_clicks_give_patients_and_never_a_crash(n, m, seed, with_table, with
     assert found.ipd["time"].between(0, 30.0).all()
 
 
+@pytest.mark.parametrize("events", [None, 64, 67])
+@pytest.mark.parametrize("shown", [25, 7])
+def test_patients_still_followed_where_the_curve_ends_are_censored_there(shown, events):
+    """Curves are often cut where few are left, and the table's last time is that of the cut."""
+    at = np.linspace(0, 12, shown)
+    found = reconstruct((at, np.exp(-at * 0.0529)), n=150, at_risk=([0, 6, 12], [150, 104, 60]), events=events)
+    assert [(found.ipd["time"] >= time).sum() for time in (0, 6, 12)] == [150, 104, 60]
+    assert (found.ipd["time"] == 12).sum() == 60
+    assert found.ipd.loc[found.ipd["time"] == 12, "event"].sum() == 0
+    assert found.grade == "close"
+
+
 def test_marks_place_the_censored():
     """Rogula 2022: with every censoring marked, the patients come back as they were."""
     time, event = one_arm("leukemia_6mp", 0)
