@@ -8,6 +8,7 @@ from metasyn.cli.output import progress
 from metasyn.errors import EvidenceError, Problem, UsageError
 from metasyn.records import (
     Layout,
+    Records,
     Vocabulary,
     check_side_by_side,
     find_layout,
@@ -44,13 +45,26 @@ def check_path(path: Path) -> tuple[list[Problem], int]:
 def _folder(layout: Layout) -> tuple[list[Problem], int]:
     with progress("records") as report:
         records, problems = read_records(layout, progress=report)
-    problems += records.findings
+    problems += [*records.findings, *_curves(layout, records)]
     if layout.only is None:
         problems += check_side_by_side(records, layout)
     if layout.only is None and layout.curves is not None:  # a whole project
         for path in sorted((layout.root / "reports").glob("*.yaml")):
             problems += _definition(layout, path, records.vocabulary)
     return problems, len(records.studies)
+
+
+def _curves(layout: Layout, records: Records) -> list[Problem]:
+    """Problems of the digitised curves that records name, at their lines in the files."""
+    if layout.curves is None or not any(row.curve for study in records.studies.values() for row in study.survival):
+        return []
+    from metasyn.evidence import Evidence  # heavy, and only for curves
+
+    try:
+        Evidence(records, curves=layout.curves).curves()
+    except EvidenceError as error:
+        return list(error.problems)
+    return []
 
 
 def _definition(layout: Layout, path: Path, vocabulary: Vocabulary | None) -> list[Problem]:

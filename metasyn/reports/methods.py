@@ -19,6 +19,7 @@ TAU2_WORDS = {
 REFERENCES = (
     "Altman DG, Bland JM. How to obtain the confidence interval from a P value. BMJ 2011;343:d2090.",
     "Brown NJL, Heathers JAJ. The GRIM test. Social Psychological and Personality Science 2017;8:363-9.",
+    "Guyot P, Ades AE, Ouwens MJNM, Welton NJ. Enhanced secondary analysis of survival data: reconstructing the data from published Kaplan-Meier survival curves. BMC Medical Research Methodology 2012;12:9.",
     "Greenland S, Robins JM. Estimation of a common effect parameter from sparse follow-up data. Biometrics 1985;41:55-68.",
     "Higgins JPT, Thompson SG. Quantifying heterogeneity in a meta-analysis. Statistics in Medicine 2002;21:1539-58.",
     "Higgins JPT, Thompson SG, Spiegelhalter DJ. A re-evaluation of random-effects meta-analysis. J R Stat Soc A 2009;172:137-59.",
@@ -26,6 +27,7 @@ REFERENCES = (
     "Parmar MKB, Torri V, Stewart L. Extracting summary statistics to perform meta-analyses of the published literature for survival endpoints. Statistics in Medicine 1998;17:2815-34.",
     "Partlett C, Riley RD. Random effects meta-analysis: coverage performance of 95% confidence and prediction intervals following REML estimation. Statistics in Medicine 2017;36:301-17.",
     "Röver C. Bayesian random-effects meta-analysis using the bayesmeta R package. Journal of Statistical Software 2020;93(6).",
+    "Rubin DB. Multiple Imputation for Nonresponse in Surveys. Wiley, 1987.",
     "Sterne JAC, et al. ROBINS-I: a tool for assessing risk of bias in non-randomised studies of interventions. BMJ 2016;355:i4919.",
     "Sterne JAC, et al. RoB 2: a revised tool for assessing risk of bias in randomised trials. BMJ 2019;366:l4898.",
     "Stijnen T, Hamza TH, Özdemir P. Random effects meta-analysis of event outcome in the framework of the generalized linear mixed model with applications in sparse data. Statistics in Medicine 2010;29:3046-67.",
@@ -67,6 +69,10 @@ def methods(question: Question) -> list[str]:
         "show how far the prior carries them (Röver 2020); the integrals are numerical, not simulated. Where an arm of some study had fewer than 5 events, the "
         "Mantel-Haenszel method without continuity correction is quoted, and Peto's method and an exact conditional mixed model stand beside it (Greenland and "
         "Robins 1985; Stijnen et al. 2010). Funnel plots and tests of small-study effects need ten studies and are left out below.",
+        "Survival curves are rebuilt for each study from a digitised curve with its numbers at risk where there is one (after Guyot et al. 2012), else from the "
+        "printed medians, survival rates, numbers of events and marginal hazard ratio of one set of patients at one data cutoff, jointly and each weighted by how "
+        "precisely it is printed. An adjusted or time-dependent hazard ratio is compared and never fitted. Draws from the posterior are combined by Rubin's rules "
+        "(Rubin 1987), so that what is not known of the patients widens the intervals. No pool of hazard ratios uses rebuilt patients; differences in restricted mean survival and the hazard ratio over log time are pooled from them, and said to be.",
     ]
 
 

@@ -249,7 +249,11 @@ def _references(question: Question, document: Document, file: str, vocabulary: V
         for index, outcome in enumerate(question.outcomes):
             if outcome not in vocabulary.outcomes:
                 found.append((("outcomes", index), _unknown(outcome, vocabulary.outcomes)))
-        times = [name for name in question.outcomes if name in vocabulary.outcomes and vocabulary.outcomes[name].kind == "time-to-event"]
+        times = [
+            name
+            for name in question.outcomes
+            if name in vocabulary.outcomes and vocabulary.outcomes[name].kind == "time-to-event"
+        ]
         for index, outcome in enumerate(question.survival.outcome or []):
             if outcome not in times:
                 message = f"is not a time-to-event outcome of this report ({outcome}){did_you_mean(outcome, times)}; accepted: {listed(times) or 'none, the report has no such outcome'}"

@@ -135,7 +135,11 @@ def build(path: Path, evidence: Evidence, layout: Layout, *, record_edition: boo
     content = results(question, name, answered, joint, survival)
     history = layout.root / "reports" / "history" / f"{name}.jsonl"
     now = estimates(content)
-    inputs = {**evidence.records.hashes, file: hashlib.sha256(path.read_bytes()).hexdigest(), **_curve_hashes(survival, layout)}
+    inputs = {
+        **evidence.records.hashes,
+        file: hashlib.sha256(path.read_bytes()).hexdigest(),
+        **_curve_hashes(survival, layout),
+    }
     files = _files(question, evidence, answered, content, joint, survival)
     files["changes.md"] = changes(last_edition(history), now).encode()
     files[MANIFEST] = json_text(_manifest(files, inputs)).encode()
@@ -198,7 +202,9 @@ def _curve_hashes(survival: SurvivalSection, layout: Layout) -> dict[str, str]:
     folder = layout.curves
     if folder is None:
         return {}
-    return {layout.name(folder / name): hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in sorted(names)}
+    return {
+        layout.name(folder / name): hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in sorted(names)
+    }
 
 
 def _pool_rows(content: dict[str, Any]) -> list[dict[str, Any]]:
