@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from metasyn.pooling.arrays import check_code, check_level
+from metasyn.pooling.arrays import Array, check_code, check_level
 from metasyn.survival.summary_agreement import agreement
 from metasyn.survival.summary_arithmetic import impossible
 from metasyn.survival.summary_conflicts import Conflict, misfits
@@ -22,6 +22,7 @@ from metasyn.survival.summary_posterior import draw, posterior, typical
 
 RELATIONS = ("=", "<", "<=", ">", ">=")
 TRANSFORMS = ("log-log", "log", "plain")
+REDRAWN = 6  # times that draws whose patients are followed too briefly are drawn anew
 SHAPE_KINDS = ("survival", "band", "spread")
 
 
@@ -124,8 +125,16 @@ def from_summary(
     n = np.array([arm.n for arm in listed], dtype=float)
     grid = grid_of(listed, found, accrual)
     post = posterior(found, grid, n)
-    theta = typical(post) if draws == 1 else draw(post, int(draws), rng)
-    made = patients(theta, grid, n, [arm.events for arm in listed], contrast.total_events, None if draws == 1 else rng)
+    counted = [arm.events for arm in listed]
+    if draws == 1:
+        made = patients(typical(post), grid, n, counted, contrast.total_events)
+    else:
+        until = np.array([_printed_until(arm) for arm in listed])
+        made = _followed(
+            lambda number: patients(draw(post, number, rng), grid, n, counted, contrast.total_events, rng),
+            int(draws),
+            until,
+        )
     names = tuple(arm_name(listed, index) for index in range(len(listed)))
     arithmetic = impossible(listed, contrast)
     accused = {conflict.figures[0] for conflict in arithmetic} | {c.figures[-1] for c in arithmetic}
@@ -141,6 +150,25 @@ def from_summary(
         arms=names,
         notes=_notes(listed, contrast, bool(arithmetic or joint)),
     )
+
+
+def _printed_until(arm: ArmSummary) -> float:
+    """The last time at which a curve was read: somebody was at risk there."""
+    median = arm.median if isinstance(arm.median, int | float) and math.isfinite(arm.median) else 0.0
+    return max([float(median), *(float(rate.time) for rate in arm.rates)])
+
+
+def _followed(make: Callable[[int], list[tuple[Array, Array]]], draws: int, until: Array) -> list[tuple[Array, Array]]:
+    """Draws in which every arm still has somebody at risk at its last printed time; others are drawn anew, a few times."""
+    made = make(draws)
+    for _ in range(REDRAWN):
+        short = np.any([time[:, -1] < limit * (1 - 1e-9) for (time, _), limit in zip(made, until, strict=True)], axis=0)
+        if not short.any():
+            break
+        again = make(int(short.sum()))
+        for (time, event), (new_time, new_event) in zip(made, again, strict=True):
+            time[short], event[short] = new_time, new_event
+    return made
 
 
 def _check_arms(arms: Any) -> list[ArmSummary]:

@@ -316,3 +316,12 @@ def test_intervals_cover_the_curve_of_simulated_trials_of_other_shapes() -> None
         low, high = np.quantile(mine.at(mine.survival, 9), [0.05, 0.95])
         covered.append(low - 1e-9 <= truth <= high + 1e-9)
     assert 0.82 <= np.mean(covered) <= 0.98  # 90 % and three standard errors of 120 trials
+
+
+def test_somebody_is_at_risk_where_a_number_was_printed():
+    """A median or a rate was read off a curve: in every draw the curve reaches that far."""
+    arms = [ArmSummary(n=40, median=18.4), ArmSummary(n=38, median=14.4, rates=[(24, 0.31)])]
+    made = from_summary(arms, draws=150, seed=2)
+    last = made.ipd.groupby(["arm", "draw"])["time"].max()
+    assert (last[0] >= 18.4 - 1e-9).all()
+    assert (last[1] >= 24 - 1e-9).all()
