@@ -45,12 +45,29 @@ def _pool(pool: SurvivalPool) -> dict[str, Any]:
         told = "; ".join(f"{row['hr']:.2f} ({row['ci_low']:.2f} to {row['ci_high']:.2f}) at {row['time']:.3g}" for row in varying["at"])  # fmt: skip
         p = varying["slope_p_value"]
         lines.append(f"Hazard ratio over time ({unit}): {told}; p of a trend with log time {'< 0.001' if p < 0.001 else f'{p:.3f}'}.")  # fmt: skip
+    if values["curves"] is not None:
+        lines.append(_pooled_survival(values["curves"], unit))
     return {
         "heading": f"{pool.label}: {key_words(pool.key)}, {body_words(pool.body)}",
         "lines": [*lines, *values["notes"]],
         "rows": rows,
         "caption": f"RMST difference to {values['horizon']:g} {unit} (se) of each study" if rows else "",
     }
+
+
+def _pooled_survival(curves: Mapping[str, Any], unit: str) -> str:
+    """Survival of both sides at each time of the grid."""
+    sides = [curves["treatment"]["at"], curves["comparator"]["at"]]
+    told = [
+        f"{row['time']:.3g}: " + " against ".join(f"{one['survival']:.0%} ({one['ci_low']:.0%} to {one['ci_high']:.0%})" for one in (row, other))
+        for row, other in zip(*sides, strict=True)
+        if None not in (row["survival"], row["ci_low"], other["survival"], other["ci_low"])
+    ]  # fmt: skip
+    return (
+        f"Pooled survival, random effects, treatment against comparator, at {unit} {'; '.join(told)}. It compares arms across studies: the differences above keep to each study's own."
+        if told
+        else ""
+    )
 
 
 def _study(one: RebuiltStudy, images: Mapping[str, str], *, several: bool) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from metasyn.pooling.result import PooledEstimate
 from metasyn.reports.analyse import OutcomeResult, Stratum
 from metasyn.reports.question import Question
 from metasyn.survival import rmst_difference
+from metasyn.survival.pool_curves import pool_curves
 from metasyn.survival.reconstruction_share import reconstruction_share
 from metasyn.survival.rmst_pool import PooledRmst, pool_rmst
 from metasyn.survival.time_varying import time_varying_hazard_ratio
@@ -28,6 +29,8 @@ from metasyn.survival.time_varying import time_varying_hazard_ratio
 if TYPE_CHECKING:
     from metasyn.reports.survival_section import RebuiltStudy
 
+SIDES = (("treatment", 1), ("comparator", 0))
+QUARTERS = (0.25, 0.5, 0.75, 1.0)  # of the horizon: ends of the intervals of pooled curves
 FRACTIONS = (0.25, 0.5, 1.0)  # of the horizon, at which the hazard ratio is told
 
 
@@ -38,8 +41,8 @@ class SurvivalPool:
     Attributes
     ----------
     values : dict
-        horizon, time_unit, rmst (pooled and per study, with the share of the variance that is due to reconstruction) and
-        time_varying, each None with a reason in `notes` where it cannot be had.
+        horizon, time_unit, rmst (pooled and per study, with the share of the variance that is due to reconstruction),
+        time_varying and curves (pooled survival of each side), each None with a reason in `notes` where it cannot be had.
     """
 
     comparison: str
@@ -117,7 +120,14 @@ def _computed(question: Question, members: Sequence[RebuiltStudy]) -> dict[str, 
         varying = _varying(question, ipd, horizon)
     if varying is None:
         notes.append("no pooled hazard ratio over time: fewer than two studies give one")
-    return {"horizon": horizon, "time_unit": unit, "rmst": rmst, "time_varying": varying, "notes": notes}
+    curves = None
+    if horizon is not None:
+        try:
+            curves = {side: _curve(question, ipd[ipd["arm"] == arm], horizon) for side, arm in SIDES}
+        except ValueError as fault:
+            notes.append(f"no pooled survival curves: {fault}")
+    values = {"rmst": rmst, "time_varying": varying, "curves": curves}
+    return {"horizon": horizon, "time_unit": unit, **values, "notes": notes}
 
 
 def _patients(one: RebuiltStudy, unit: str) -> pd.DataFrame:
@@ -188,6 +198,15 @@ def _added(ipd: pd.DataFrame, studies: Sequence[str], horizon: float) -> Any:
         ]
         added.append((1 + 1 / len(values)) * float(np.var(values, ddof=1)) if len(values) > 1 else 0.0)
     return np.array(added)
+
+
+def _curve(question: Question, ipd: pd.DataFrame, horizon: float) -> dict[str, Any]:
+    """Pooled survival of one side (random effects), the draws' spread included."""
+    times = [horizon * part for part in QUARTERS]
+    made = pool_curves(ipd[["study", "time", "event", "draw"]], times=times, level=question.model.level)
+    columns = ["time", "survival", "ci_low", "ci_high", "k"]
+    table = made.table[columns].astype(object).where(made.table[columns].notna(), None)
+    return {"k": made.k, "i2": made.i2, "level": made.level, "at": table.to_dict("records"), "notes": list(made.notes)}
 
 
 def _varying(question: Question, ipd: pd.DataFrame, horizon: float | None) -> dict[str, Any] | None:

@@ -192,5 +192,10 @@ def test_rebuilt_patients_of_one_stratum_are_pooled_apart_and_printed_ratios_sta
     singles = [one["rmst_difference"]["estimate"] for one in found["survival"]["studies"]]
     assert min(singles) < rmst["estimate"] < max(singles)
     assert pool["time_varying"]["k"] == 3
+    for side, printed_at_12 in (("treatment", 0.56), ("comparator", 0.46)):
+        last = pool["curves"][side]["at"][-1]
+        assert (last["time"], last["k"]) == (9, 3)
+        assert last["ci_low"] < printed_at_12 ** (9 / 12) < last["ci_high"]  # nearly exponential up to here
+    assert pool["curves"]["treatment"]["at"][-1]["survival"] > pool["curves"]["comparator"]["at"][-1]["survival"]
     printed = {row["study"]: row["estimate"] for row in found["results"][0]["candidates"] if row["used"]}
     assert printed == {"a-2024": "0.70", "b-2024": "0.85", "c-2024": "0.78"}
