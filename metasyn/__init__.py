@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 from metasyn._version import __version__
 
 if TYPE_CHECKING:
-    from metasyn import effects, plots, pooling, records, strategy, survival
+    from metasyn import effects, network, plots, pooling, records, strategy, survival
     from metasyn.errors import EvidenceError, MetasynError, Problem
     from metasyn.evidence import Evidence, load_evidence
+    from metasyn.network import NetworkEstimate, fit_network
     from metasyn.pooling import PooledEstimate, pool
 
-_SUBPACKAGES = frozenset({"effects", "plots", "pooling", "records", "reports", "strategy", "survival"})
+_SUBPACKAGES = frozenset({"effects", "network", "plots", "pooling", "records", "reports", "strategy", "survival"})
 _HOMES = {
     "Evidence": "evidence",
     "load_evidence": "evidence",
+    "NetworkEstimate": "network",
+    "fit_network": "network",
     "PooledEstimate": "pooling",
     "pool": "pooling",
     "EvidenceError": "errors",
@@ -31,11 +34,14 @@ __all__ = [
     "Evidence",
     "EvidenceError",
     "MetasynError",
+    "NetworkEstimate",
     "PooledEstimate",
     "Problem",
     "__version__",
     "effects",
+    "fit_network",
     "load_evidence",
+    "network",
     "plots",
     "pool",
     "pooling",
