@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from metasyn._version import __version__
 
 if TYPE_CHECKING:
-    from metasyn import effects, network, plots, pooling, records, strategy, survival
+    from metasyn import certainty, effects, network, plots, pooling, records, strategy, survival
     from metasyn.errors import EvidenceError, MetasynError, Problem
     from metasyn.evidence import Evidence, load_evidence
     from metasyn.network import NetworkEstimate, fit_network
     from metasyn.pooling import PooledEstimate, pool
 
-_SUBPACKAGES = frozenset({"effects", "network", "plots", "pooling", "records", "reports", "strategy", "survival"})
+_SUBPACKAGES = frozenset(
+    {"certainty", "effects", "network", "plots", "pooling", "records", "reports", "strategy", "survival"}
+)
 _HOMES = {
     "Evidence": "evidence",
     "load_evidence": "evidence",
@@ -38,6 +40,7 @@ __all__ = [
     "PooledEstimate",
     "Problem",
     "__version__",
+    "certainty",
     "effects",
     "fit_network",
     "load_evidence",

@@ -22,6 +22,7 @@ def test_there_are_two_commands_for_all_set_up():
 PROMISED = (
     r"HR 0\.7\d \(95% CI 0\.6\d to 0\.\d\d\), k = 8",
     r"joint: 150 patients, 67 events; .*; close\n\[1800, 2760\] \(\)",
+    r"treatments 6, studies 11, .*\nPD-L1 \+ platinum-doublet > PD-L1: SUCRA 0\.\d\d, mean rank \d\.\d \(95% interval 1 to",
 )
 
 

@@ -9,6 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from metasyn._version import __version__
+from metasyn.cli.options import (
+    HERE,
+    AddOption,
+    CsvOption,
+    DiseaseOption,
+    JsonOption,
+    LineOption,
+    MeasureOption,
+    PreferOption,
+    ProjectOption,
+    question_arguments,
+)
 from metasyn.errors import MetasynError, UsageError
 
 if TYPE_CHECKING:
@@ -24,29 +36,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Evidence synthesis over published summary statistics: check records, pool them, build reports.",
 )
-
-ProjectOption = Annotated[
-    Path, typer.Option("-C", "--project", help="Project folder; by default the nearest parent with evidence/.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
-CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV on standard output.")]
-AddOption = Annotated[
-    str | None, typer.Option("--add", help="Only comparisons in which one arm adds this treatment or class.")
-]
-MeasureOption = Annotated[
-    str | None, typer.Option("--measure", help="Measure, by default HR for times and RR for counts.")
-]
-DiseaseOption = Annotated[
-    list[str] | None, typer.Option("--disease", help="Admit this disease (may be given several times).")
-]
-LineOption = Annotated[list[int] | None, typer.Option("--line", help="Admit this line of treatment.")]
-PreferOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--prefer", help="A wish, such as method=rct,cutoff=updated; several in order. By default those of the docs."
-    ),
-]
-HERE = Path()
 
 
 def _version(asked: bool) -> None:
@@ -205,25 +194,6 @@ def schema(
     sys.stdout.write(schema_text(name))
 
 
-def _question_arguments(
-    add: str | None, disease: list[str] | None, line: list[int] | None, prefer: list[str] | None
-) -> dict[str, Any]:
-    key: dict[str, Any] = {}
-    if disease:
-        key["disease"] = disease
-    if line:
-        key["line"] = line
-    return {"comparison": add, "key": key, "prefer": [_wish(text) for text in prefer] if prefer else None}
-
-
-def _wish(text: str) -> dict[str, str]:
-    """method=rct,cutoff=updated as a wish."""
-    parts = [part.partition("=") for part in text.split(",")]
-    if not all(name.strip() and value.strip() for name, _, value in parts):
-        raise UsageError(f"--prefer {text} is not a wish; accepted: method=rct,analysis=itt,cutoff=updated")
-    return {name.strip(): value.strip() for name, _, value in parts}
-
-
 @app.command()
 def effects(
     outcome: Annotated[str, typer.Argument(help="Outcome of the vocabulary, such as OS.")],
@@ -246,7 +216,7 @@ def effects(
         outcome=outcome,
         measure=measure,
         ties="mark" if every else "error",
-        **_question_arguments(add, disease, line, prefer),
+        **question_arguments(add, disease, line, prefer),
     )
     if not every:
         frame = frame[frame["used"].astype(bool)]
@@ -319,7 +289,7 @@ def pool(
     from metasyn.cli.pooling import print_pools
 
     frame = _evidence(_layout(project)).effects(
-        outcome=outcome, measure=measure, **_question_arguments(add, disease, line, prefer)
+        outcome=outcome, measure=measure, **question_arguments(add, disease, line, prefer)
     )
     print_pools(frame, outcome, tau2=tau2, ci=ci, level=level, json=json)
 
@@ -371,6 +341,69 @@ def ipd(
     if made.conflicts:
         print(f"metasyn: {study}: printed figures contradict each other; see the conflicts", file=sys.stderr)
         raise typer.Exit(1)
+
+
+@app.command()
+def network(
+    outcome: Annotated[str, typer.Argument(help="Outcome of the vocabulary, such as OS.")],
+    coarsen: Annotated[
+        str,
+        typer.Option(
+            "--coarsen", help="Name treatments as recorded (drug), by their class, or by their topmost class (any)."
+        ),
+    ] = "drug",
+    to: Annotated[
+        list[str] | None,
+        typer.Option("--to", help="Name treatments by this word of the vocabulary where it is their class; several."),
+    ] = None,
+    phases: Annotated[bool, typer.Option("--phases/--no-phases", help="Keep the order of phases.")] = True,
+    attributes: Annotated[bool, typer.Option("--attributes", help="Keep doses and schedules.")] = False,
+    merge_inert: Annotated[
+        bool, typer.Option("--merge-inert", help="Placebo and observation count as nothing given.")
+    ] = False,
+    reference: Annotated[
+        str | None, typer.Option("--reference", help="The strategy that others are shown against.")
+    ] = None,
+    components: Annotated[bool, typer.Option("--components", help="Fit an additive model of components too.")] = False,
+    measure: MeasureOption = None,
+    disease: DiseaseOption = None,
+    line: LineOption = None,
+    prefer: PreferOption = None,
+    tau2: Annotated[str, typer.Option(help="EE, DL, ML or REML.")] = "REML",
+    level: Annotated[float, typer.Option(help="Coverage, a fraction.")] = 0.95,
+    out: Annotated[Path | None, typer.Option("--out", help="Save tables and figures into this folder.")] = None,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+    project: ProjectOption = HERE,
+) -> None:
+    """Compare treatment strategies as a network, each population and kind of design by itself."""
+    from metasyn.cli.network import as_json, asked_of, networks_of, print_league, print_networks, save
+
+    if json and csv:
+        raise UsageError("--json and --csv both print to standard output; give one of them")
+    if tau2 not in ("EE", "DL", "ML", "REML"):
+        raise UsageError(f"--tau2 {tau2} is not an estimator of networks; accepted: EE, DL, ML, REML")
+    asked = asked_of(
+        reference=reference, to=to or (), level=coarsen, phases=phases, attributes=attributes, merge_inert=merge_inert,
+        components=components,
+    )  # fmt: skip
+    selection = {k: v for k, v in question_arguments(None, disease, line, prefer).items() if k != "comparison"}
+    found = networks_of(
+        _evidence(_layout(project)), outcome, asked, tau2=tau2, level=level, selection={**selection, "measure": measure}
+    )
+    if not found:
+        print(
+            f"no study has a usable figure for {outcome}; metasyn effects '{outcome}' --all lists what was seen",
+            file=sys.stderr,
+        )
+    if json:
+        as_json(found)
+    elif csv:
+        print_league(found)
+    elif found:
+        print_networks(found, asked)
+    for path in save(found, out) if out is not None else ():
+        print(path, file=sys.stderr)
 
 
 @app.command()

@@ -10,11 +10,13 @@ from typing import Any, Literal
 import pandas as pd
 
 from metasyn.errors import UsageError
-from metasyn.evidence.candidate import COLUMNS, name_of
+from metasyn.evidence.candidate import COLUMNS, Candidate, name_of
 from metasyn.evidence.candidates import build_candidates, outcome_word
+from metasyn.evidence.coarsening import LEVELS, Coarsening
 from metasyn.evidence.comparison import Comparison
 from metasyn.evidence.counts import count_of
 from metasyn.evidence.eligibility import KEY_FIELDS, Rules, wanted_measure
+from metasyn.evidence.networks import StrategyNetwork, build_networks
 from metasyn.evidence.preference import DEFAULT_PREFERENCE, check_preference
 from metasyn.evidence.selection import keep_cohorts_apart, select
 from metasyn.evidence.survival_rows import CURVE_COLUMNS, SUMMARY_COLUMNS, curve_rows, summary_rows
@@ -27,9 +29,12 @@ __all__ = [
     "CURVE_COLUMNS",
     "DEFAULT_PREFERENCE",
     "KEY_FIELDS",
+    "LEVELS",
     "SUMMARY_COLUMNS",
+    "Coarsening",
     "Comparison",
     "Evidence",
+    "StrategyNetwork",
     "load_evidence",
     "name_of",
 ]
@@ -114,25 +119,16 @@ class Evidence:
         SelectionError
             If a wish fits several estimates of one study and `ties` is `error`: names them.
         """
-        self._check_outcome(outcome)
-        wishes = list(DEFAULT_PREFERENCE if prefer is None else prefer)
-        check_preference(wishes)
         if isinstance(comparison, str):
             comparison = Comparison(f"{comparison} added", comparison)
-        rules = Rules(
-            key=_key(key),
-            admit_secondary=admit_secondary,
-            measure=measure,
-            designs=tuple(designs),
-            exclude=tuple(exclude),
+        rows = self._rows(
+            outcome,
+            comparison,
+            prefer,
+            Rules(_key(key), admit_secondary, measure, tuple(designs), tuple(exclude)),
+            _pool_of(exchangeable, combine_designs),
+            mark_ties=ties == "mark",
         )
-        if comparison is not None:
-            self._check_treatment(comparison.add)
-        self._check_diseases(rules.key.get("disease", ()))
-        rows = build_candidates(self.records, outcome, comparison, rules)
-        select(rows, wishes, outcome, mark_ties=ties == "mark")
-        by = [name for name in KEY_FIELDS if name not in exchangeable] + ([] if combine_designs else ["body"])
-        keep_cohorts_apart(rows, self.studies, by)
         frame = pd.DataFrame([{name: row[name] for name in COLUMNS} for row in rows], columns=list(COLUMNS))
         for name in ("effect", "se", "se_low", "se_high", "level", "follow_up"):
             frame[name] = frame[name].astype(float)
@@ -173,6 +169,56 @@ class Evidence:
             combine_designs=combine_designs,
         )
         return rows[rows["used"].astype(bool)].reset_index(drop=True)
+
+    def networks(
+        self,
+        *,
+        outcome: str,
+        measure: str | None = None,
+        coarsening: Coarsening = Coarsening(),  # noqa: B008 (frozen)
+        prefer: Sequence[Mapping[str, Any]] | None = None,
+        key: Mapping[str, Any] | None = None,
+        admit_secondary: bool = True,
+        designs: Sequence[str] = (),
+        exclude: Sequence[Mapping[str, str]] = (),
+        exchangeable: Sequence[str] = (),
+        combine_designs: bool = False,
+    ) -> tuple[StrategyNetwork, ...]:
+        """Networks of treatment strategies: one per key and kind of design.
+
+        Parameters
+        ----------
+        coarsening : Coarsening
+            How strategies are named; what has one name is one node.
+        outcome, measure, prefer, key, admit_secondary, designs, exclude, exchangeable, combine_designs
+            As for `candidates`.
+
+        Returns
+        -------
+        tuple of StrategyNetwork
+            Randomised ones first, then by number of trials. Records of one trial (a shared registration number, or a control arm that
+            they say they share) are one study; other records that may share patients never meet, the larger one is used.
+
+        Raises
+        ------
+        UsageError
+            For an unknown outcome, key field, wish or word to coarsen to.
+        """
+        for word in coarsening.to:
+            self._check_treatment(word)
+        by = _pool_of(exchangeable, combine_designs)
+        rules = Rules(_key(key), admit_secondary, measure, tuple(designs), tuple(exclude))
+        rows = self._rows(outcome, None, prefer, rules, by, mark_ties=True, split_trials=True)
+        return build_networks(
+            rows,
+            self.studies,
+            self.vocabulary,
+            outcome=outcome,
+            measure=self.measure_of(outcome, measure),
+            coarsening=coarsening,
+            by=[name for name in by if name != "body"],
+            combine_designs=combine_designs,
+        )
 
     def summaries(self, *, outcome: str | None = None, study: str | None = None) -> pd.DataFrame:
         """Survival of single arms as printed, one row per row of a record's `survival`.
@@ -272,6 +318,29 @@ class Evidence:
         word = outcome_word(self.records, outcome)
         return wanted_measure(word.kind if word is not None else "time-to-event", measure)
 
+    def _rows(
+        self,
+        outcome: str,
+        comparison: Comparison | None,
+        prefer: Sequence[Mapping[str, Any]] | None,
+        rules: Rules,
+        by: Sequence[str],
+        *,
+        mark_ties: bool,
+        split_trials: bool = False,
+    ) -> list[Candidate]:
+        """Candidates with what each study contributes marked; with `split_trials`, records that share a control arm may meet."""
+        self._check_outcome(outcome)
+        wishes = list(DEFAULT_PREFERENCE if prefer is None else prefer)
+        check_preference(wishes)
+        if comparison is not None:
+            self._check_treatment(comparison.add)
+        self._check_diseases(rules.key.get("disease", ()))
+        rows = build_candidates(self.records, outcome, comparison, rules)
+        select(rows, wishes, outcome, mark_ties=mark_ties)
+        keep_cohorts_apart(rows, self.studies, by, split_trials=split_trials)
+        return rows
+
     def _check_study(self, study: str | None) -> None:
         if study is not None and study not in self.studies:
             raise UsageError(
@@ -322,6 +391,11 @@ def _key(key: Mapping[str, Any] | None) -> dict[str, tuple[Any, ...]]:
             values = [int(item) for item in values]
         admitted[name] = tuple(None if item == "unselected" else item for item in values)
     return admitted
+
+
+def _pool_of(exchangeable: Sequence[str], combine_designs: bool) -> list[str]:
+    """What keeps effects in different pools."""
+    return [name for name in KEY_FIELDS if name not in exchangeable] + ([] if combine_designs else ["body"])
 
 
 def _text(printed: Any) -> str | None:

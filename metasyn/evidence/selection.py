@@ -9,6 +9,7 @@ from metasyn.errors import SelectionError
 from metasyn.evidence.candidate import Candidate
 from metasyn.evidence.eligibility import KEY_FIELDS
 from metasyn.evidence.preference import choose
+from metasyn.evidence.trials import trials_of
 from metasyn.records import Study
 
 
@@ -82,20 +83,27 @@ def describe(row: Mapping[str, Any]) -> str:
     return f"{row['path']}: {figures}; {', '.join(parts)}; {row['source']}"
 
 
-def keep_cohorts_apart(rows: list[Candidate], studies: Mapping[str, Study], by: Sequence[str]) -> None:
-    """Of studies in one pool that may share patients the one with the most patients is used; the rest say so."""
+def keep_cohorts_apart(
+    rows: list[Candidate], studies: Mapping[str, Study], by: Sequence[str], *, split_trials: bool = False
+) -> None:
+    """Of studies in one pool that may share patients the one with the most patients is used; the rest say so.
+
+    With `split_trials`, records of one trial (a shared control arm or registration number) count as one study.
+    """
     shared = {
         frozenset((row["study"], row["shares"])) for row in rows if row.get("shares") and row["shares"] != row["study"]
     }
     used = [row for row in rows if row["used"]]
     used.sort(key=lambda row: (-(row["n_treatment"] or 0) - (row["n_comparator"] or 0), row["study"]))
+    trial = trials_of(used, studies) if split_trials else {}
     taken: dict[tuple[str, ...], str] = {}
     for row in used:
+        own = trial.get(row["study"], (row["study"],))
         pool = tuple(str(row[name]) for name in by)
         tags = list(studies[row["study"]].cohorts)
         tags += [" and ".join(sorted(pair)) for pair in shared if row["study"] in pair]
         clash = next(
-            ((tag, taken[tag, *pool]) for tag in tags if taken.get((tag, *pool), row["study"]) != row["study"]),
+            ((tag, taken[tag, *pool]) for tag in tags if taken.get((tag, *pool), row["study"]) not in own),
             None,
         )
         if clash is not None:

@@ -52,7 +52,7 @@ class Contrasts:
         return tuple(tuple(self.treatments[arm] for arm in arms) for arms in sorted(found))
 
 
-def read_contrasts(effects: pd.DataFrame) -> Contrasts:
+def read_contrasts(effects: pd.DataFrame, *, connected: bool = True) -> Contrasts:
     """Check a frame of contrasts and turn it into arrays.
 
     Parameters
@@ -60,6 +60,8 @@ def read_contrasts(effects: pd.DataFrame) -> Contrasts:
     effects : DataFrame
         Columns study, treatment, comparator, effect (treatment minus comparator on the analysis scale), se; others are not read. A
         study with a arms brings all its a(a-1)/2 contrasts. Names are taken as text.
+    connected : bool
+        Refuse a network in unconnected parts. Only a model that shares effects between parts, as one of components does, can do without.
 
     Raises
     ------
@@ -89,7 +91,8 @@ def read_contrasts(effects: pd.DataFrame) -> Contrasts:
     _refuse(
         [message for group in groups for check in (closing_errors, variance_problems) for message in check(group, owners, labels)]
     )  # fmt: skip
-    _refuse(describe_parts(study, low, high, owners, labels))
+    if connected:
+        _refuse(describe_parts(study, low, high, owners, labels))
     for array in (study, low, high, oriented, variance):
         array.flags.writeable = False
     return Contrasts(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,13 @@ from metasyn.network.ranking import p_scores
 from metasyn.pooling.arrays import check_code, check_level
 from metasyn.pooling.interval import critical_value, two_sided_p
 from metasyn.pooling.regression_model import RegressionSums
+
+if TYPE_CHECKING:
+    from metasyn.network.coherence import Coherence
+    from metasyn.network.leave_one_out import LeaveOneOut
+    from metasyn.network.net_heat import NetHeat
+    from metasyn.network.rank_probabilities import RankProbabilities
+    from metasyn.network.thresholds import Thresholds
 
 Array = npt.NDArray[np.float64]
 CI_CODES = ("z", "t", "HK", "HK_adhoc")
@@ -80,6 +87,83 @@ class NetworkEstimate:
     def decompose(self) -> QDecomposition:
         """Q within and between designs, by design, and with random effects; see `decompose_q`."""
         return decompose_q(self.data)
+
+    def split(self, method: str = "back-calculation") -> pd.DataFrame:
+        """Direct against indirect evidence for every comparison; see `split_evidence`.
+
+        Parameters
+        ----------
+        method : str
+            back-calculation, or SIDDE (indirect evidence from other designs alone).
+        """
+        from metasyn.network.split import split_evidence
+
+        return split_evidence(self, method)
+
+    def coherence(self) -> Coherence:
+        """Whether the network is coherent, the most worrying first and in words; see `metasyn.network.coherence`."""
+        from metasyn.network.coherence import coherence
+
+        return coherence(self)
+
+    def net_heat(self, random: bool = True) -> NetHeat:
+        """Which designs drive inconsistency between which; see `metasyn.network.net_heat`.
+
+        Parameters
+        ----------
+        random : bool
+            At the tau2 within designs; else common effects.
+        """
+        from metasyn.network.net_heat import net_heat
+
+        return net_heat(self.data, random, reference=self.reference)
+
+    def rank_probabilities(
+        self, *, small_is_good: bool = True, important_difference: float = 0.0, method: str = "normal", error: float = 1e-3, seed: int = 0
+    ) -> RankProbabilities:  # fmt: skip
+        """Probability of every rank, SUCRA and intervals of ranks; parameters as of `metasyn.network.rank_probabilities`."""
+        from metasyn.network.rank_probabilities import rank_probabilities
+
+        return rank_probabilities(
+            self,
+            small_is_good=small_is_good,
+            important_difference=important_difference,
+            method=method,
+            error=error,
+            seed=seed,
+        )
+
+    def hat_matrix(self, *, by: str = "comparison") -> pd.DataFrame:
+        """How every estimate follows from direct ones; see `metasyn.network.hat_matrix`."""
+        from metasyn.network.hat_matrix import hat_matrix
+
+        return hat_matrix(self, by=by)
+
+    def contributions(self, *, method: str = "shortest", by: str = "comparison") -> pd.DataFrame:
+        """Share of each direct comparison, or of each study, in every estimate; parameters as of `metasyn.network.contributions`."""
+        from metasyn.network.contributions import contributions
+
+        return contributions(self, method=method, by=by)
+
+    def evidence_measures(self) -> pd.DataFrame:
+        """Share of direct evidence, mean path length and minimal parallelism of every estimate; see `metasyn.network.evidence_measures`."""
+        from metasyn.network.evidence_flow import evidence_measures
+
+        return evidence_measures(self)
+
+    def thresholds(
+        self, *, small_is_good: bool = True, by: str = "comparison", important_difference: float = 0.0
+    ) -> Thresholds:
+        """How far an estimate may move before another treatment is best; parameters as of `metasyn.network.thresholds`."""
+        from metasyn.network.thresholds import thresholds
+
+        return thresholds(self, small_is_good=small_is_good, by=by, important_difference=important_difference)
+
+    def leave_one_out(self, *, small_is_good: bool = True) -> LeaveOneOut:
+        """The network without each of its studies; see `metasyn.network.leave_one_study_out`."""
+        from metasyn.network.leave_one_out import leave_one_study_out
+
+        return leave_one_study_out(self, small_is_good=small_is_good)
 
     def league_table(self, *, digits: int = 2, exponentiate: bool = False) -> pd.DataFrame:
         """The league as it is printed: network below the diagonal, direct above, treatments in the order of their names.

@@ -2,25 +2,37 @@
 
 from metasyn.plots.baujat import baujat
 from metasyn.plots.bubble import bubble
+from metasyn.plots.component_forest import component_forest
+from metasyn.plots.contribution_heat_map import contribution_heat_map
 from metasyn.plots.cumulative import cumulative
 from metasyn.plots.drapery import drapery
 from metasyn.plots.forest import ForestBlock, ForestRow, forest, forests
 from metasyn.plots.funnel import funnel
 from metasyn.plots.gosh import gosh
+from metasyn.plots.hasse import hasse
 from metasyn.plots.labbe import labbe
+from metasyn.plots.league_heat_map import league_heat_map
 from metasyn.plots.leave_one_out import leave_one_out
+from metasyn.plots.net_heat import net_heat
+from metasyn.plots.network_graph import network
 from metasyn.plots.posterior import posterior
 from metasyn.plots.profile_likelihood import profile_likelihood
 from metasyn.plots.radial import radial
+from metasyn.plots.rankogram import rankogram
+from metasyn.plots.reference_forest import reference_forest
+from metasyn.plots.split_forest import split_forest
 from metasyn.plots.style import figure_bytes, style
 from metasyn.plots.survival import survival
 from metasyn.plots.survival_panels import hazard, log_minus_log, rmst_area, schoenfeld
+from metasyn.plots.threshold import threshold
 
 __all__ = [
     "ForestBlock",
     "ForestRow",
     "baujat",
     "bubble",
+    "component_forest",
+    "contribution_heat_map",
     "cumulative",
     "drapery",
     "figure_bytes",
@@ -28,15 +40,23 @@ __all__ = [
     "forests",
     "funnel",
     "gosh",
+    "hasse",
     "hazard",
     "labbe",
+    "league_heat_map",
     "leave_one_out",
     "log_minus_log",
+    "net_heat",
+    "network",
     "posterior",
     "profile_likelihood",
     "radial",
+    "rankogram",
+    "reference_forest",
     "rmst_area",
     "schoenfeld",
+    "split_forest",
     "style",
     "survival",
+    "threshold",
 ]

@@ -18,7 +18,8 @@ STEPS = 200
 def quantiles(values: Values, p: Array, start: Array, scale: Array) -> Array:
     """x with cdf(x) = p, shape (n,), by Newton's steps from `start`.
 
-    A step is no longer than 3 `scale`; once the quantile is enclosed, steps that leave the bracket bisect it.
+    A step is no longer than 3 `scale`; once the quantile is enclosed, steps that leave the bracket, or are not at most half of the one before
+    (where the density is flat Newton can go to and fro between two points), bisect it.
 
     Raises
     ------
@@ -26,6 +27,7 @@ def quantiles(values: Values, p: Array, start: Array, scale: Array) -> Array:
         If 200 steps do not suffice.
     """
     x, low, high = start.copy(), np.full(p.size, -np.inf), np.full(p.size, np.inf)
+    before = np.full(p.size, np.inf)
     for _ in range(STEPS):
         below, density = values(x)
         excess = below - p
@@ -35,11 +37,15 @@ def quantiles(values: Values, p: Array, start: Array, scale: Array) -> Array:
         step = np.where((density <= 0) & (excess != 0), -3 * scale * np.sign(excess), step)
         following = x + step
         enclosed = np.isfinite(low) & np.isfinite(high)
-        outside = enclosed & ~((following >= low) & (following <= high))
+        small = 1e-7 * np.minimum(np.abs(x), scale) + 1e-13 * scale
+        falling = (np.abs(step) <= before / 2) | (np.abs(step) <= small)
+        outside = enclosed & ~((following >= low) & (following <= high) & falling)
         with np.errstate(invalid="ignore"):
             following = np.where(outside, (low + high) / 2, following)
-        if (np.abs(following - x) <= 1e-7 * np.minimum(np.abs(x), scale) + 1e-13 * scale).all():
-            return following  # the next step would be of the order of this one's square
+        # after a small step of Newton's the next one would be of the order of its square; a bisection says nothing of the kind
+        if (np.abs(following - x) <= np.where(outside, 1e-15 * scale, small)).all():
+            return following
+        before = np.where(enclosed, np.abs(following - x), np.inf)
         x = following
     raise ConvergenceError(f"a quantile was not found in {STEPS} steps")
 

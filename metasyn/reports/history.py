@@ -17,7 +17,7 @@ Estimates = dict[str, dict[str, Any]]
 
 
 def estimates(results: dict[str, Any]) -> Estimates:
-    """Every quoted result of a report, by a name that stays: comparison, outcome, population, design."""
+    """Every quoted result of a report, by a name that stays: comparison, outcome, population, design; strategies for networks."""
     found: Estimates = {}
     for result in results["results"]:
         for stratum in result["strata"]:
@@ -32,6 +32,33 @@ def estimates(results: dict[str, Any]) -> Estimates:
             found[name] = rounded(
                 values | {"k": stratum["k"], "measure": result["measure"], "studies": sorted(stratum["studies"])}
             )
+    for network in results["networks"]:
+        found |= _of_network(network)
+    return found
+
+
+def _of_network(network: dict[str, Any]) -> Estimates:
+    """Every strategy versus the reference of its part of a network."""
+    where = f"{key_words(network['key'])}, {body_words(network['body'])}"
+    studies = sorted({study for strategy in network["strategies"] for study in strategy["studies"]})
+    found: Estimates = {}
+    for fit in network["fits"]:
+        for row in fit["league"]:
+            pair, sign = (row["treatment"], row["comparator"]), 1.0
+            if pair[0] == fit["reference"]:
+                pair, sign = (pair[1], pair[0]), -1.0
+            if pair[1] != fit["reference"]:
+                continue
+            ends = sorted((sign * row["ci_low"], sign * row["ci_high"]))
+            values = {
+                "estimate": sign * row["estimate"],
+                "ci_low": ends[0],
+                "ci_high": ends[1],
+                "se": row["se"],
+                "tau2": fit["tau2"],
+            }
+            name = f"network: {network['outcome']} ({where}): {pair[0]} versus {pair[1]}"
+            found[name] = rounded(values | {"k": fit["k"], "measure": network["measure"], "studies": studies})
     return found
 
 

@@ -37,6 +37,40 @@ REFERENCES = (
 )
 
 
+NETWORK_REFERENCES = (
+    "Davies AL, Papakonstantinou T, Nikolakopoulou A, Rücker G, Galla T. Network meta-analysis and random walks. Statistics in Medicine 2022;41:2091-114.",
+    "Higgins JPT, Jackson D, Barrett JK, Lu G, Ades AE, White IR. Consistency and inconsistency in network meta-analysis. Research Synthesis Methods 2012;3:98-110.",
+    "Phillippo DM, Dias S, Welton NJ, Caldwell DM, Taske N, Ades AE. Threshold analysis as an alternative to GRADE for assessing confidence in guideline recommendations based on network meta-analyses. Annals of Internal Medicine 2019;170:538-46.",
+    "Rücker G. Network meta-analysis, electrical networks and graph theory. Research Synthesis Methods 2012;3:312-24.",
+    "Rücker G, Petropoulou M, Schwarzer G. Network meta-analysis of multicomponent interventions. Biometrical Journal 2020;62:808-21.",
+    "Rücker G, Schwarzer G. Ranking treatments in frequentist network meta-analysis works without resampling methods. BMC Medical Research Methodology 2015;15:58.",
+)
+
+
+def references(question: Question) -> list[str]:
+    """What the methods rest on, in alphabetical order."""
+    return sorted(REFERENCES + (NETWORK_REFERENCES if question.network is not None else ()))
+
+
+def _network(question: Question) -> list[str]:
+    """Paragraphs on networks, where the definition asks for them."""
+    if question.network is None:
+        return []
+    return [
+        "Networks compare strategies within one disease, line, biomarker stratum, time origin and outcome, randomised studies apart from others; "
+        f"{question.network.coarsening().describe()}. All contrasts of a multi-arm trial enter with their covariance: where no source prints it, it is 1 over the events of the shared "
+        "arm, else it follows from the numbers of patients, and it is varied over correlations from 0.3 to 0.7. Records of one trial are one study; studies that may share patients never "
+        "meet. Effects follow from generalised least squares with exact multi-arm covariances and Wald intervals (Rücker 2012); prediction intervals use t.",
+        "Strategies are ranked only where randomised studies connect at least three of them and more than one study does: SUCRA, the interval of the rank and the probability of being best, by "
+        "quasi-Monte Carlo from the joint distribution (Rücker and Schwarzer 2015). Coherence is judged by separating direct from indirect evidence and by the design-by-treatment interaction (Higgins "
+        "et al. 2012); where no loop is closed by independent designs it is not assessable. Shares of studies follow random walks along the flow of evidence (Davies et al. 2022). Thresholds say how "
+        "far an estimate may move before another strategy is best (Phillippo et al. 2019)."
+        + (
+            " Component effects assume that effects add up (Rücker et al. 2020)." if question.network.components else ""
+        ),
+    ]
+
+
 def methods(question: Question) -> list[str]:
     """Paragraphs that say what was done."""
     level = f"{question.model.level:.0%}"
@@ -73,6 +107,7 @@ def methods(question: Question) -> list[str]:
         "printed medians, survival rates, numbers of events and marginal hazard ratio of one set of patients at one data cutoff, jointly and each weighted by how "
         "precisely it is printed. An adjusted or time-dependent hazard ratio is compared and never fitted. Draws from the posterior are combined by Rubin's rules "
         "(Rubin 1987), so that what is not known of the patients widens the intervals. No pool of hazard ratios uses rebuilt patients; differences in restricted mean survival and the hazard ratio over log time are pooled from them, and said to be.",
+        *_network(question),
     ]
 
 

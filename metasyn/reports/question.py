@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from metasyn.errors import EvidenceError, Problem
-from metasyn.evidence import KEY_FIELDS
+from metasyn.evidence import KEY_FIELDS, Coarsening
 from metasyn.evidence.preference import DEFAULT_PREFERENCE, wish_problem
 from metasyn.records.fields import Flag, Level, Model, Text, refuse
 from metasyn.records.printed import parse_printed
@@ -112,6 +112,16 @@ def _horizon(value: Any) -> float:
     return float(printed.value)
 
 
+def _ratio(value: Any) -> float:
+    try:
+        printed = parse_printed(str(value))
+    except ValueError as fault:
+        raise refuse(str(fault)) from None
+    if not printed.exact or printed.value is None or not 0 < printed.value <= 10:
+        raise refuse(f"is not a ratio above 0 ({value}); accepted: such as 0.9")
+    return float(printed.value)
+
+
 class SurvivalAsked(Model):
     """Which survival curves are rebuilt."""
 
@@ -119,6 +129,37 @@ class SurvivalAsked(Model):
     """One outcome or several; by default the first time-to-event outcome of the report."""
     horizon: Annotated[float, BeforeValidator(_horizon)] | None = None
     """End of the restricted mean survival time, in the time unit of the records; by default the last time each study prints."""
+
+
+class NetworkAsked(Model):
+    """How strategies are named and compared as a network, within each key and kind of design."""
+
+    outcomes: Words | None = None
+    """By default every outcome of the report."""
+    reference: Text | None = None
+    """The strategy that others are shown against, as the coarsening names it; by default the one that most studies have."""
+    to: list[Text] = []
+    """Words of the vocabulary by which treatments are named: a drug is called by the first of its classes that stands here."""
+    level: Literal["drug", "class", "any"] = "drug"
+    """How treatments without a word in `to` are named: as recorded, by their class, or by their topmost class."""
+    phases: Flag = True
+    """Keep the order of phases."""
+    attributes: Flag = False
+    """Keep doses and schedules."""
+    inert: Literal["keep", "leave-out"] = "keep"
+    """Tell placebo and observation apart from nothing given, or not."""
+    components: Flag = False
+    """Fit an additive model of phase-qualified components too."""
+    interactions: list[list[Text]] = []
+    """Pairs of components that may act together otherwise than alone, named before the results are seen."""
+    important_difference: Annotated[float, BeforeValidator(_ratio)] | None = None
+    """A ratio nearer to 1 than this is too small to matter for a rank: 0.9, say."""
+
+    def coarsening(self) -> Coarsening:
+        """The rule that names strategies."""
+        return Coarsening(
+            to=tuple(self.to), level=self.level, phases=self.phases, attributes=self.attributes, inert=self.inert
+        )
 
 
 class Question(Model):
@@ -150,7 +191,8 @@ class Question(Model):
     sensitivity: list[Literal["leave-one-out", "joint-outcomes", "estimate-choice", "design", "multiverse"]] = []
     survival: SurvivalAsked = SurvivalAsked()
     """Curves rebuilt from what each study prints; in every report that has a time-to-event outcome."""
-    network: dict[str, Any] | None = None
+    network: NetworkAsked | None = None
+    """Networks of treatment strategies, one per outcome, key and kind of design."""
     certainty: dict[str, Any] | None = None
     alerts: list[dict[str, Any]] = []
 
@@ -173,7 +215,7 @@ class Question(Model):
     def not_built(self) -> list[str]:
         """Sections that the definition asks for and this version does not make."""
         later = [f"sensitivity: {name}" for name in self.sensitivity if name not in SENSITIVITY_BUILT]
-        return later + [name for name in ("network", "certainty", "alerts") if getattr(self, name)]
+        return later + [name for name in ("certainty", "alerts") if getattr(self, name)]
 
 
 def load_question(path: Path, file: str, vocabulary: Vocabulary | None) -> Question:
@@ -258,10 +300,28 @@ def _references(question: Question, document: Document, file: str, vocabulary: V
             if outcome not in times:
                 message = f"is not a time-to-event outcome of this report ({outcome}){did_you_mean(outcome, times)}; accepted: {listed(times) or 'none, the report has no such outcome'}"
                 found.append((("survival", "outcome", index), message))
+        found += _network_words(question, vocabulary)
         for index, comparison in enumerate(question.comparisons):
             if comparison.add not in vocabulary.treatments:
                 found.append((("comparisons", index, "add"), _unknown(comparison.add, vocabulary.treatments)))
     return [problem_at(document, file, loc, message, check="unknown-word") for loc, message in found]
+
+
+def _network_words(question: Question, vocabulary: Vocabulary) -> list[tuple[Loc, str]]:
+    """Words of the network that are not known."""
+    asked = question.network
+    if asked is None:
+        return []
+    found: list[tuple[Loc, str]] = [
+        (("network", "to", index), _unknown(word, vocabulary.treatments))
+        for index, word in enumerate(asked.to)
+        if word not in vocabulary.treatments
+    ]
+    for index, outcome in enumerate(asked.outcomes or []):
+        if outcome not in question.outcomes:
+            message = f"is not an outcome of this report ({outcome}){did_you_mean(outcome, question.outcomes)}; accepted: {listed(question.outcomes)}"
+            found.append((("network", "outcomes", index), message))
+    return found
 
 
 def slug(text: str) -> str:

@@ -20,7 +20,9 @@ from metasyn.reports.analyse import PREDICTION_PRINTED_FROM, OutcomeResult
 from metasyn.reports.figures import alternative_text
 from metasyn.reports.further import Joint
 from metasyn.reports.further_tables import bayes_rows, few_event_rows, further_tables, joint_table
-from metasyn.reports.methods import REFERENCES, methods
+from metasyn.reports.methods import methods, references
+from metasyn.reports.network_page import network_parts
+from metasyn.reports.network_section import NetworkResult
 from metasyn.reports.question import Question, slug
 from metasyn.reports.shown import shown_effect
 from metasyn.reports.survival_page import survival_parts
@@ -37,6 +39,7 @@ def page(
     figures: Mapping[str, bytes],
     joint: tuple[Joint, ...] = (),
     survival: SurvivalSection | None = None,
+    networks: tuple[NetworkResult, ...] = (),
 ) -> str:
     """The page of a report.
 
@@ -50,6 +53,8 @@ def page(
         Outcomes fitted together, as a sensitivity analysis.
     survival : SurvivalSection or None
         Survival curves rebuilt from what was printed.
+    networks : tuple of NetworkResult
+        Networks of treatment strategies.
 
     Returns
     -------
@@ -81,13 +86,18 @@ def page(
         overview=_overview(answered, question.model.level),
         results=[_section(result, figures, question.model.level) for result in answered],
         joint=[joint_table(one) for one in joint],
+        networks=[
+            network_parts(one, {name: _image(svg) for name, svg in figures.items() if name.startswith(one.name)})
+            for one in networks
+        ],
+        network_rule=_network_rule(question),
         survival=_survival(survival, figures),
         studies=[_study(study) for study in studies],
         bias=[_bias(study) for study in studies],
         notes=[{"name": name_of(study), "lines": study.notes} for study in studies if study.notes],
         findings=_findings(evidence, studies),
         methods=methods(question),
-        references=REFERENCES,
+        references=references(question),
         version=__version__,
         n_records=len(studies),
     )
@@ -108,6 +118,14 @@ def _survival(section: SurvivalSection | None, figures: Mapping[str, bytes]) -> 
         return None
     images = {one.name: _image(figures[one.name]) for one in section.studies if one.name in figures}
     return survival_parts(section, images)
+
+
+def _network_rule(question: Question) -> str:
+    """How strategies are named."""
+    if question.network is None:
+        return ""
+    rule = question.network.coarsening().describe()
+    return f"{rule[:1].upper()}{rule[1:]}."
 
 
 def _image(svg: bytes) -> str:

@@ -21,13 +21,15 @@ from metasyn.reports.analyse import OutcomeResult, analyse, joint_results
 from metasyn.reports.exchange import locked, recover, replace_folder
 from metasyn.reports.further import Joint
 from metasyn.reports.history import changes, estimates, last_edition, record
+from metasyn.reports.network_section import NetworkResult, network_results
+from metasyn.reports.network_values import network_tables
 from metasyn.reports.numbers import csv_text, json_text
 from metasyn.reports.question import Question, load_question
 from metasyn.reports.results import results, row_values
 from metasyn.reports.survival_section import SurvivalSection, survival_section, survival_tables
 
 MANIFEST = "manifest.json"
-LIBRARIES = ("numpy", "scipy", "pandas", "matplotlib", "pydantic", "PyYAML", "jinja2")
+LIBRARIES = ("numpy", "scipy", "pandas", "matplotlib", "networkx", "pydantic", "PyYAML", "jinja2")
 POOL_COLUMNS = (
     "comparison",
     "outcome",
@@ -132,7 +134,8 @@ def build(path: Path, evidence: Evidence, layout: Layout, *, record_edition: boo
     answered = analyse(question, evidence)
     joint = joint_results(question, answered)
     survival = survival_section(question, evidence, answered, layout.root / ".metasyn" / "cache" / "survival")
-    content = results(question, name, answered, joint, survival)
+    networks = network_results(question, evidence)
+    content = results(question, name, answered, joint, survival, networks)
     history = layout.root / "reports" / "history" / f"{name}.jsonl"
     now = estimates(content)
     inputs = {
@@ -140,7 +143,7 @@ def build(path: Path, evidence: Evidence, layout: Layout, *, record_edition: boo
         file: hashlib.sha256(path.read_bytes()).hexdigest(),
         **_curve_hashes(survival, layout),
     }
-    files = _files(question, evidence, answered, content, joint, survival)
+    files = _files(question, evidence, answered, content, joint, survival, networks)
     files["changes.md"] = changes(last_edition(history), now).encode()
     files[MANIFEST] = json_text(_manifest(files, inputs)).encode()
     target = layout.root / "reports" / "build" / name
@@ -163,9 +166,11 @@ def _files(
     content: dict[str, Any],
     joint: tuple[Joint, ...],
     survival: SurvivalSection,
+    networks: tuple[NetworkResult, ...],
 ) -> dict[str, bytes]:
     from metasyn.plots import figure_bytes  # heavy, and only for builds
     from metasyn.reports.figures import left_out_forest, results_forest
+    from metasyn.reports.network_figures import network_figures
     from metasyn.reports.render import anchor, page
     from metasyn.reports.survival_figures import survival_figure
 
@@ -190,9 +195,14 @@ def _files(
         svgs[study.name] = figure_bytes(figure, "svg", title=f"{study.rebuilt.given.name}: {study.label}, rebuilt")
         files[f"figures/{study.name}.svg"] = svgs[study.name]
         files[f"figures/{study.name}.png"] = figure_bytes(figure, "png")
-    for name, (rows, columns) in survival_tables(survival).items():
+    for network in networks:
+        for name, title, figure in network_figures(network):
+            svgs[name] = figure_bytes(figure, "svg", title=title)
+            files[f"figures/{name}.svg"] = svgs[name]
+            files[f"figures/{name}.png"] = figure_bytes(figure, "png")
+    for name, (rows, columns) in {**survival_tables(survival), **network_tables(networks)}.items():
         files[f"tables/{name}.csv"] = csv_text(rows, columns).encode()
-    files["index.html"] = page(question, evidence, answered, svgs, joint, survival).encode()
+    files["index.html"] = page(question, evidence, answered, svgs, joint, survival, networks).encode()
     return files
 
 

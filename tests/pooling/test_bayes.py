@@ -213,3 +213,11 @@ def test_bad_priors_are_refused():
         HalfNormal(0.0)
     with pytest.raises(ValueError, match="strictly between 0 and 1"):
         pool_bayes(EFFECT, SE).mu.ppf(1.0)
+
+
+def test_quantiles_are_found_where_newton_s_steps_go_to_and_fro():
+    # heavy tails: from the bulk a step overshoots, and the step back overshoots again
+    posterior = pool_bayes([-0.3], [0.2], tau_prior=HalfCauchy(0.5))
+    low, high = posterior.mu.central
+    assert posterior.mu.cdf(low) == pytest.approx(0.025, abs=1e-12)
+    assert posterior.mu.cdf(high) == pytest.approx(0.975, abs=1e-12)

@@ -1,0 +1,17 @@
+"""How sure may a reader be: sensitivity to what was not measured, power, absolute effects."""
+
+from metasyn.certainty.e_value import EValue, e_value
+from metasyn.certainty.power import detectable_hazard_ratio, events_needed, power, significant_hazard_ratio
+from metasyn.certainty.unmeasured import BiasNeeded, bias_to_explain_away, share_beyond_under_bias
+
+__all__ = [
+    "BiasNeeded",
+    "EValue",
+    "bias_to_explain_away",
+    "detectable_hazard_ratio",
+    "e_value",
+    "events_needed",
+    "power",
+    "share_beyond_under_bias",
+    "significant_hazard_ratio",
+]
