@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from metasyn.reports.network_section import NetworkResult
 from metasyn.reports.words import body_words, key_words
@@ -22,7 +22,7 @@ def network_figures(result: NetworkResult) -> Iterator[tuple[str, str, Any]]:
     )
 
     name, label = result.name, result.label
-    yield name, f"{label}: which strategies are compared", network(result.network.graph).figure
+    yield name, f"{label}: which strategies are compared", network(result.network.graph, edges=_edges(result)).figure
     analysis = result.analysis
     if analysis is None:
         return
@@ -42,6 +42,12 @@ def network_figures(result: NetworkResult) -> Iterator[tuple[str, str, Any]]:
     if result.components is not None:
         parts = component_forest(result.components, measure=measure)
         yield f"{name}-components", f"{label}: components", parts.figure
+
+
+def _edges(result: NetworkResult) -> Literal["studies", "risk-of-bias"]:
+    """Risk of bias on the lines where any study is judged."""
+    judged = {name for *_, shares in result.network.graph.edges(data="risk_of_bias") for name in shares}
+    return "risk-of-bias" if judged - {"not assessed"} else "studies"
 
 
 def network_alt(result: NetworkResult) -> str:

@@ -63,7 +63,7 @@ def _lines(result: NetworkResult) -> list[str]:
 
 
 def _caption(result: NetworkResult) -> str:
-    text = "Circles: strategies, larger with more patients. Lines: comparisons that studies make, with the number of studies, coloured by their risk of bias."
+    text = "Circles: strategies, larger with more patients. Lines: comparisons that studies make, with the number of studies, coloured by risk of bias where it is judged."
     return text + ("" if result.network.connected else " What no line connects cannot be compared.")
 
 
