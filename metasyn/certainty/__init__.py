@@ -1,10 +1,12 @@
 """How sure may a reader be: sensitivity to what was not measured, power, absolute effects."""
 
+from metasyn.bias_tools import Assessment, risk_of_bias, tools
 from metasyn.certainty.e_value import EValue, e_value
 from metasyn.certainty.power import detectable_hazard_ratio, events_needed, power, significant_hazard_ratio
 from metasyn.certainty.unmeasured import BiasNeeded, bias_to_explain_away, share_beyond_under_bias
 
 __all__ = [
+    "Assessment",
     "BiasNeeded",
     "EValue",
     "bias_to_explain_away",
@@ -12,6 +14,8 @@ __all__ = [
     "e_value",
     "events_needed",
     "power",
+    "risk_of_bias",
     "share_beyond_under_bias",
     "significant_hazard_ratio",
+    "tools",
 ]

@@ -53,13 +53,15 @@ def options(
     """Evidence synthesis over published summary statistics: check records, pool them, build reports."""
 
 
-def _layout(project: Path) -> Layout:
+def project_layout(project: Path) -> Layout:
+    """The layout of the project that a folder lies in."""
     from metasyn.records import find_layout, find_project
 
     return find_layout(find_project(project))
 
 
-def _evidence(layout: Layout) -> Evidence:
+def load_evidence_with_progress(layout: Layout) -> Evidence:
+    """A project's records, with a bar on a terminal while many load."""
     from metasyn.cli.output import progress
     from metasyn.evidence import Evidence
     from metasyn.records import load_records
@@ -142,7 +144,7 @@ def new(
     """Write the skeleton of a record, with comments that say what goes where."""
     from metasyn.cli.project import make_record
 
-    print(make_record(_layout(project), id, from_text))
+    print(make_record(project_layout(project), id, from_text))
     print(f"Next: fill it in; metasyn check; metasyn verify {id} --text {from_text or 'paper.txt'}", file=sys.stderr)
 
 
@@ -162,7 +164,7 @@ def verify(
 
     if (text is None) == (against is None):
         raise UsageError("give the paper with --text, or a second record with --against")
-    layout = _layout(Path(study).parent if study.endswith((".yaml", ".yml")) and project == HERE else project)
+    layout = project_layout(Path(study).parent if study.endswith((".yaml", ".yml")) and project == HERE else project)
     if text is not None:
         settled = verify_against_text(layout, study, text, json=json, unused=unused)
     else:
@@ -183,7 +185,7 @@ def schema(
     from metasyn.cli.project import SCHEMA_NAMES, schema_text
 
     if write:
-        folder = _layout(project).root / "evidence" / "schema"
+        folder = project_layout(project).root / "evidence" / "schema"
         folder.mkdir(parents=True, exist_ok=True)
         for each in SCHEMA_NAMES:
             (folder / f"{each}.json").write_text(schema_text(each), encoding="utf-8", newline="\n")
@@ -211,7 +213,7 @@ def effects(
     from metasyn.cli.output import frame_rows, print_json, print_table
     from metasyn.evidence import COLUMNS
 
-    evidence = _evidence(_layout(project))
+    evidence = load_evidence_with_progress(project_layout(project))
     frame = evidence.candidates(
         outcome=outcome,
         measure=measure,
@@ -265,8 +267,8 @@ def why(
     """Say which of a study's estimates was taken, how its effect was obtained, and what was passed over, and why."""
     from metasyn.cli.why import explain_choice
 
-    layout = _layout(project)
-    explain_choice(_evidence(layout), layout, study, outcome, add=add, report=report, json=json)
+    layout = project_layout(project)
+    explain_choice(load_evidence_with_progress(layout), layout, study, outcome, add=add, report=report, json=json)
 
 
 @app.command()
@@ -288,7 +290,7 @@ def pool(
     """Pool one outcome, each population and kind of design by itself."""
     from metasyn.cli.pooling import print_pools
 
-    frame = _evidence(_layout(project)).effects(
+    frame = load_evidence_with_progress(project_layout(project)).effects(
         outcome=outcome, measure=measure, **question_arguments(add, disease, line, prefer)
     )
     print_pools(frame, outcome, tau2=tau2, ci=ci, level=level, json=json)
@@ -324,7 +326,7 @@ def ipd(
 
     if json and csv:
         raise UsageError("--json and --csv both print to standard output; give one of them")
-    evidence = _evidence(_layout(project))
+    evidence = load_evidence_with_progress(project_layout(project))
     made = rebuild_study(
         evidence, study, outcome, set_name=set_name, arms=arms, method=method, draws=draws, seed=seed, horizon=horizon
     )
@@ -389,7 +391,12 @@ def network(
     )  # fmt: skip
     selection = {k: v for k, v in question_arguments(None, disease, line, prefer).items() if k != "comparison"}
     found = networks_of(
-        _evidence(_layout(project)), outcome, asked, tau2=tau2, level=level, selection={**selection, "measure": measure}
+        load_evidence_with_progress(project_layout(project)),
+        outcome,
+        asked,
+        tau2=tau2,
+        level=level,
+        selection={**selection, "measure": measure},
     )
     if not found:
         print(
@@ -422,7 +429,7 @@ def build(
 
     if verify and record:
         raise UsageError("--verify builds nothing, so there is nothing to --record; give one of them")
-    layout = _layout(project)
+    layout = project_layout(project)
     paths = reports.definitions(layout.root, list(dict.fromkeys(names)) if names else None)
     if verify:
         wrong = [line for path in paths for line in reports.verify(layout.root / "reports" / "build" / path.stem)]

@@ -63,8 +63,8 @@ def wanted_measure(kind: str, asked: str | None) -> str:
 
 def why_not_study(study: Study, rules: Rules, outcome: str) -> str | None:
     """Reasons that hold for a whole record."""
-    bias = study.risk_of_bias
-    if bias is not None and bias.overall == "critical" and bias.outcome in (None, outcome):
+    bias = study.risk_of_bias.for_outcome(outcome) if study.risk_of_bias is not None else None
+    if bias is not None and bias.overall == "critical":
         return "critical risk of bias"
     for entry in rules.exclude:
         if entry.get("study") == study.id and entry.get("arm") is None:

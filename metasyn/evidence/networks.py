@@ -165,7 +165,7 @@ def _network(
     if not trials:
         return None
     trials = _with_unique_names(trials)
-    graph = _graph(trials, studies)
+    graph = _graph(trials, studies, outcome)
     parts = _parts(graph)
     for number, part in enumerate(parts):
         for node in part:
@@ -261,7 +261,7 @@ def _nodes_of(trial: Trial) -> list[str]:
     return list(dict.fromkeys(node for row in trial.contrasts.rows for node in row[:2]))
 
 
-def _graph(trials: Sequence[Trial], studies: Mapping[str, Study]) -> networkx.Graph:
+def _graph(trials: Sequence[Trial], studies: Mapping[str, Study], outcome: str) -> networkx.Graph:
     import networkx
 
     graph = networkx.Graph(multi_arm=[tuple(_nodes_of(trial)) for trial in trials if len(_nodes_of(trial)) > 2])
@@ -272,7 +272,8 @@ def _graph(trials: Sequence[Trial], studies: Mapping[str, Study]) -> networkx.Gr
             graph.add_node(
                 node, label=node, patients=_plus(have["patients"], patients), studies=(*have["studies"], trial.name)
             )
-        judged = [studies[record].risk_of_bias for record in trial.records]
+        biases = [studies[record].risk_of_bias for record in trial.records]
+        judged = [bias.for_outcome(outcome) for bias in biases if bias is not None]
         overall = max(
             (bias.overall for bias in judged if bias is not None), key=_SEVERITY.index, default="not assessed"
         )

@@ -121,8 +121,13 @@ _ATTRIBUTES: Mapping[str, Callable[[Study, Mapping[str, Any]], Any]] = {
     "country": lambda study, _row: study.design.country if isinstance(study.design.country, str) else ", ".join(study.design.country or ()),
     "enrolment": lambda study, _row: " to ".join(map(str, study.design.enrolment)) if study.design.enrolment else None,
     "year": lambda study, _row: next((report.year for report in study.reports.values() if report.year is not None), None),
-    "risk of bias": lambda study, _row: study.risk_of_bias.overall if study.risk_of_bias is not None else None,
+    "risk of bias": lambda study, row: _bias(study, row["outcome"]),
 }  # fmt: skip
+
+
+def _bias(study: Study, outcome: str) -> str | None:
+    bias = study.risk_of_bias.for_outcome(outcome) if study.risk_of_bias is not None else None
+    return bias.overall if bias is not None else None
 
 
 def _baseline(study: Study, words: tuple[str, ...], set_name: str) -> str | None:

@@ -1,6 +1,7 @@
 """Figures of results: each function draws what it is handed and returns the axes."""
 
 from metasyn.plots.baujat import baujat
+from metasyn.plots.bias_summary import bias_summary
 from metasyn.plots.bubble import bubble
 from metasyn.plots.component_forest import component_forest
 from metasyn.plots.contribution_heat_map import contribution_heat_map
@@ -25,11 +26,13 @@ from metasyn.plots.style import figure_bytes, style
 from metasyn.plots.survival import survival
 from metasyn.plots.survival_panels import hazard, log_minus_log, rmst_area, schoenfeld
 from metasyn.plots.threshold import threshold
+from metasyn.plots.traffic_light import traffic_light
 
 __all__ = [
     "ForestBlock",
     "ForestRow",
     "baujat",
+    "bias_summary",
     "bubble",
     "component_forest",
     "contribution_heat_map",
@@ -59,4 +62,5 @@ __all__ = [
     "style",
     "survival",
     "threshold",
+    "traffic_light",
 ]

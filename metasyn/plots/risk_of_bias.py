@@ -25,6 +25,7 @@ HIGH = Light("−", "#b03a2e", "white", "high")
 SERIOUS = Light("−", "#b03a2e", "white", "serious")
 CRITICAL = Light("×", "#641e16", "white", "critical")
 NO_INFORMATION = Light("?", "white", "#1b1b1b", "no information")
+NOT_JUDGED = Light("", "white", "#1b1b1b", "not judged")
 
 # RoB 1 and 2, ROBINS-I; what else is written for the same
 LIGHTS = {
@@ -39,9 +40,14 @@ LIGHTS = {
     "no information": NO_INFORMATION,
 }
 
+# what a cell says where nobody judged; left to the reviewer, who gave no judgement; and empty cells, as text
+UNJUDGED = frozenset(
+    {"not judged", "not assessed", "not assessable", "reviewer's judgement", "", "none", "nan", "<na>"}
+)
+
 
 def light(word: str) -> Light:
-    """The light of a judgement.
+    """The light of a judgement; an empty disc where none was made.
 
     Raises
     ------
@@ -49,6 +55,8 @@ def light(word: str) -> Light:
         If the word is not among `LIGHTS`.
     """
     plain = word.strip().lower().replace("-", " ").replace("_", " ")
+    if plain in UNJUDGED:
+        return NOT_JUDGED
     if plain not in LIGHTS:
         raise ValueError(f"risk_of_bias has a judgement that is not known ({word}); accepted: {', '.join(LIGHTS)}")
     return LIGHTS[plain]
@@ -62,14 +70,14 @@ def letters(count: int) -> tuple[str, ...]:
 def legend(domains: tuple[str, ...], words: list[str], width: float) -> list[str]:
     """What letters and symbols stand for, in lines of a width in inches."""
     used = {light(word).name for word in words}
-    named = {each.name: each for each in LIGHTS.values()}
+    named = {each.name: each for each in (*LIGHTS.values(), NOT_JUDGED)}
     lines = []
     for first, phrases in (
         (
             "Risk of bias",
             [f"{letter}: {domain}" for letter, domain in zip(letters(len(domains)), domains, strict=True)],
         ),
-        ("Judgements", [f"{entry.symbol} {name}" for name, entry in named.items() if name in used]),
+        ("Judgements", [f"{entry.symbol or 'empty'} {name}" for name, entry in named.items() if name in used]),
     ):
         lines.append(first)
         for phrase in phrases:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, GetJsonSchemaHandler, ModelWrapValidatorHandler, TypeAdapter, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from metasyn.records.fields import (
     Count,
@@ -19,6 +21,7 @@ from metasyn.records.fields import (
     Slug,
     StrategyText,
     Text,
+    refuse,
 )
 from metasyn.records.figures import (
     AdverseEvent,
@@ -161,22 +164,70 @@ class Accepted(Model):
 JudgementWord = Literal["low", "moderate", "some-concerns", "serious", "high", "critical", "no-information"]
 
 
+BiasEffect = Literal["assignment", "adhering"]
+Answers = dict[str, Literal["Y", "PY", "PN", "N", "NI", "NA", "WN", "SN", "WY", "SY"]]
+
+
 class Judgement(Model):
     """A judgement of one domain, with its reason."""
 
     judgement: JudgementWord
     why: Text
+    answers: Answers = Field(default_factory=dict)
+    """Answers to the tool's signalling questions, by their number."""
 
 
 class RiskOfBias(Model):
-    """Risk of bias, by domain."""
+    """Risk of bias, by domain.
 
-    tool: Literal["ROBINS-I", "RoB 2", "none"]
+    Where outcomes were assessed apart, the record holds a list; it is read as its first assessment with the `others`.
+    """
+
+    tool: Literal["ROBINS-I", "RoB 2", "ROBINS-I V2", "none"]
     version: Text | None = None
+    """2019 of RoB 2, 2016 of ROBINS-I, 2025 of ROBINS-I V2."""
+    effect: BiasEffect | None = None
+    """Effect of interest, where signalling questions depend on it."""
     outcome: Text | None = None
     overall: JudgementWord
     why: Text | None = None
     domains: dict[str, Judgement] = Field(default_factory=dict)
+    answers: Answers = Field(default_factory=dict)
+    """Answers to signalling questions that stand under no domain, by their number."""
+    others: tuple[RiskOfBias, ...] = ()
+    """Assessments of other outcomes."""
+
+    @property
+    def every(self) -> tuple[RiskOfBias, ...]:
+        """This assessment and those of other outcomes."""
+        return (self, *self.others)
+
+    def for_outcome(self, outcome: str) -> RiskOfBias | None:
+        """The assessment of an outcome: its own, else one that names no outcome."""
+        by_outcome = {each.outcome: each for each in reversed(self.every)}
+        return by_outcome.get(outcome, by_outcome.get(None))
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _from_list(cls, value: Any, handler: ModelWrapValidatorHandler[RiskOfBias]) -> RiskOfBias:
+        if not isinstance(value, list):
+            return handler(value)
+        if not value or any(isinstance(each, list) for each in value):
+            raise refuse(
+                "is a list without assessments; accepted: one assessment, or a list of them, each with its outcome"
+            )
+        first, *others = TypeAdapter(list[RiskOfBias]).validate_python(value)
+        return first.model_copy(update={"others": tuple(others)})
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        one = handler(schema)
+        definition = handler.resolve_ref_schema(one)
+        mapping = dict(definition)
+        mapping["properties"] = {name: field for name, field in mapping["properties"].items() if name != "others"}
+        definition.clear()  # changed in place, since the schema refers to it
+        definition["anyOf"] = [mapping, {"type": "array", "items": mapping, "minItems": 1}]
+        return one
 
 
 class Extraction(Model):

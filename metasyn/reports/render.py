@@ -17,6 +17,7 @@ from metasyn.plots.forest import effect_text
 from metasyn.pooling import PooledEstimate
 from metasyn.records.study import Study
 from metasyn.reports.analyse import PREDICTION_PRINTED_FROM, OutcomeResult
+from metasyn.reports.bias_section import bias_parts, bias_rows, bias_tables
 from metasyn.reports.figures import alternative_text
 from metasyn.reports.further import Joint
 from metasyn.reports.further_tables import bayes_rows, few_event_rows, further_tables, joint_table
@@ -93,7 +94,8 @@ def page(
         network_rule=_network_rule(question),
         survival=_survival(survival, figures),
         studies=[_study(study) for study in studies],
-        bias=[_bias(study) for study in studies],
+        bias=bias_rows(studies),
+        bias_figures=bias_parts(bias_tables(studies), {name: _image(svg) for name, svg in figures.items()}),
         notes=[{"name": name_of(study), "lines": study.notes} for study in studies if study.notes],
         findings=_findings(evidence, studies),
         methods=methods(question),
@@ -356,20 +358,6 @@ def _publication(publication: Any) -> dict[str, str | None]:
     text = ", ".join(parts) or publication.label or publication.title or publication.kind or "source"
     href = f"https://doi.org/{publication.doi}" if publication.doi else publication.url
     return {"text": text, "href": href}
-
-
-def _bias(study: Study) -> dict[str, Any]:
-    bias = study.risk_of_bias
-    if bias is None:
-        return {"name": name_of(study), "tool": DASH, "overall": "not judged", "short": DASH, "domains": []}
-    domains = [{"name": name, "judgement": item.judgement, "why": item.why} for name, item in bias.domains.items()]
-    return {
-        "name": name_of(study),
-        "tool": f"{bias.tool} {bias.version or ''}".strip(),
-        "overall": bias.overall,
-        "short": bias.why or f"{len(domains)} domains",
-        "domains": domains,
-    }
 
 
 def _findings(evidence: Evidence, studies: list[Study]) -> list[dict[str, str]]:

@@ -169,9 +169,10 @@ def _files(
     networks: tuple[NetworkResult, ...],
 ) -> dict[str, bytes]:
     from metasyn.plots import figure_bytes  # heavy, and only for builds
+    from metasyn.reports.bias_section import bias_figures, bias_tables
     from metasyn.reports.figures import left_out_forest, results_forest
     from metasyn.reports.network_figures import network_figures
-    from metasyn.reports.render import anchor, page
+    from metasyn.reports.render import anchor, involved, page
     from metasyn.reports.survival_figures import survival_figure
 
     files: dict[str, bytes] = {"results.json": json_text(content).encode()}
@@ -195,11 +196,12 @@ def _files(
         svgs[study.name] = figure_bytes(figure, "svg", title=f"{study.rebuilt.given.name}: {study.label}, rebuilt")
         files[f"figures/{study.name}.svg"] = svgs[study.name]
         files[f"figures/{study.name}.png"] = figure_bytes(figure, "png")
-    for network in networks:
-        for name, title, figure in network_figures(network):
-            svgs[name] = figure_bytes(figure, "svg", title=title)
-            files[f"figures/{name}.svg"] = svgs[name]
-            files[f"figures/{name}.png"] = figure_bytes(figure, "png")
+    tables = bias_tables([evidence.studies[name] for name in involved(answered)])
+    drawn = [drawing for network in networks for drawing in network_figures(network)] + list(bias_figures(tables))
+    for name, title, figure in drawn:
+        svgs[name] = figure_bytes(figure, "svg", title=title)
+        files[f"figures/{name}.svg"] = svgs[name]
+        files[f"figures/{name}.png"] = figure_bytes(figure, "png")
     for name, (rows, columns) in {**survival_tables(survival), **network_tables(networks)}.items():
         files[f"tables/{name}.csv"] = csv_text(rows, columns).encode()
     files["index.html"] = page(question, evidence, answered, svgs, joint, survival, networks).encode()

@@ -17,6 +17,7 @@ from metasyn.records.plausibility import (
     percents,
     precision,
     reported,
+    risk_of_bias,
     sizes,
     tables,
     times,
@@ -78,6 +79,9 @@ CHECKS: dict[str, Check] = {
     "duplicate-row": Check("warning", sizes.duplicate_row),
     "identifier": Check("warning", sizes.identifier),
     "lost-zeros": Check("note", sizes.lost_zeros),
+    "risk-of-bias-words": Check("error", risk_of_bias.risk_of_bias_words),
+    "risk-of-bias-overall": Check("error", risk_of_bias.risk_of_bias_overall),
+    "risk-of-bias-answers": Check("warning", risk_of_bias.risk_of_bias_answers),
 }
 """Checks of one record, by id."""
 

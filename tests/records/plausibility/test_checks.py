@@ -90,6 +90,22 @@ PARTS = both(
 PSM = {"method": "psm", "n": {"a": "150", "b": "150"}}
 RARE = {"quantity": "E-value", "outcome": "OS", "set": "main", "inputs": {"HR": "0.50"}}
 
+ROB2_DOMAINS = ("randomisation", "deviations", "missing-data", "measurement", "reporting")
+
+
+def rob2(overall: str, **judged: str) -> Callable[[Data], None]:
+    """RoB 2 with every domain low but those given."""
+    words = {**dict.fromkeys(ROB2_DOMAINS, "low"), **judged}
+    domains = {name: {"judgement": word, "why": "as read"} for name, word in words.items()}
+    return put("risk_of_bias", {"tool": "RoB 2", "version": "2019", "overall": overall, "domains": domains})
+
+
+def measured(**answers: str) -> Callable[[Data], None]:
+    """The same, with answers on measurement."""
+    given = {f"4.{number[1:]}": answer for number, answer in answers.items()}
+    return both(rob2("low"), put("risk_of_bias", "domains", "measurement", "answers", given))
+
+
 # check: (an example that it must find, a near miss)
 CASES: dict[str, tuple[Callable[[Data], None], Callable[[Data], None]]] = {
     "interval-order": (contrast(ci=["0.91", "0.54"]), contrast(ci=["0.70", "0.70"], p=None)),
@@ -214,6 +230,10 @@ CASES: dict[str, tuple[Callable[[Data], None], Callable[[Data], None]]] = {
     "duplicate-row": (another_contrast(estimate="0.71"), another_contrast(estimate="0.71", assessor="investigator")),
     "identifier": (put("registration", "NCT0370329"), put("registration", "NCT03703297")),
     "lost-zeros": (contrast(estimate="0.7", p=None), contrast()),
+    "risk-of-bias-words": (rob2("serious"), rob2("some-concerns", deviations="some-concerns")),
+    "risk-of-bias-overall": (rob2("some-concerns", reporting="high"), rob2("high", deviations="some-concerns", reporting="some-concerns")),
+    # assessors knew, which could but is not likely to have mattered: some concerns
+    "risk-of-bias-answers": (measured(q1="N", q2="PN", q3="Y", q4="PY", q5="N"), measured(q1="N", q2="PN", q3="Y", q4="PN")),
 }  # fmt: skip
 
 

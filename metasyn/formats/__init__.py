@@ -1,0 +1,1 @@
+"""Exchange with other tools: contrast tables, RevMan, ClinicalTrials.gov, references, spreadsheets, R."""
