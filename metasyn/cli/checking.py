@@ -51,7 +51,21 @@ def _folder(layout: Layout) -> tuple[list[Problem], int]:
     if layout.only is None and layout.curves is not None:  # a whole project
         for path in sorted((layout.root / "reports").glob("*.yaml")):
             problems += _definition(layout, path, records.vocabulary)
+        problems += _search(layout)
     return problems, len(records.studies)
+
+
+def _search(layout: Layout) -> list[Problem]:
+    """Problems of evidence/search.yaml, where there is one."""
+    from metasyn.records.search import load_search, search_path
+
+    place = search_path(layout)
+    try:
+        if place is not None:
+            load_search(place, reports={path.stem for path in (layout.root / "reports").glob("*.yaml")})
+    except EvidenceError as error:
+        return list(error.problems)
+    return []
 
 
 def _curves(layout: Layout, records: Records) -> list[Problem]:

@@ -227,7 +227,18 @@ def _trial(
                 Printed(treatment=ends[0], comparator=ends[1], effect=row["effect"], variance=row["se"] ** 2)
             )
             of_printed.append(row)
+    # of two estimates of one pair, from records of one trial, the one of more patients is taken
+    order = sorted(
+        range(len(printed)), key=lambda k: -sum(of_printed[k][f"n_{side}"] or 0 for side in ("treatment", "comparator"))
+    )
+    printed, of_printed = [printed[k] for k in order], [of_printed[k] for k in order]
     contrasts = complete_contrasts(printed, arms, measure)
+    used = [
+        row
+        for one, row in zip(printed, of_printed, strict=True)
+        if one not in [unused for unused, _ in contrasts.unused]
+    ]
+    contrasts = replace(contrasts, notes=(*contrasts.notes, *_mixed(used)))
     for contrast, why in contrasts.unused:
         unusable.append((of_printed[printed.index(contrast)], why))
     names = list(dict.fromkeys(name_of(studies[record]) for record in ids))
@@ -241,6 +252,16 @@ def _trial(
         rows=tuple(of_printed),
     )
     return trial, unusable
+
+
+def _mixed(rows: Sequence[Candidate]) -> list[str]:
+    """What the contrasts of one multi-arm trial do not have in common."""
+    notes = []
+    for name, words in (("cutoff", "data cutoffs"), ("set", "sets of patients"), ("assessor", "assessors")):
+        found = sorted({str(row[name]) for row in rows if row[name] is not None})
+        if len(rows) > 1 and len(found) > 1:
+            notes.append(f"contrasts of different {words} ({', '.join(found)}) stand together")
+    return notes
 
 
 def _most(known: float | None, new: Any) -> float | None:

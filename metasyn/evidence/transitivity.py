@@ -47,7 +47,7 @@ class Transitivity:
     table : DataFrame
         comparison, studies (names), and one column per modifier: what the studies say, with the number of studies.
     findings : DataFrame
-        modifier, verdict (differs, overlaps, alike, one comparison, not recorded), text: the same plainly said. What differs comes first.
+        modifier, verdict (differs, to be read, overlaps, alike, one comparison, not recorded), text: the same plainly said. What differs comes first.
     """
 
     table: pd.DataFrame
@@ -90,7 +90,7 @@ def transitivity(network: StrategyNetwork, studies: Mapping[str, Study]) -> Tran
         _finding(name, {f"{one} : {other}": said[name] for (one, other), said in sorted(values.items())})
         for name in MODIFIERS
     ]
-    order = {"differs": 0, "not recorded": 1, "overlaps": 2, "one comparison": 3, "alike": 4}
+    order = {"differs": 0, "to be read": 1, "not recorded": 1, "overlaps": 2, "one comparison": 3, "alike": 4}
     findings.sort(key=lambda finding: order[finding[1]])
     return Transitivity(
         table=pd.DataFrame(rows, columns=["comparison", "studies", *MODIFIERS]),
@@ -127,7 +127,7 @@ _ATTRIBUTES: Mapping[str, Callable[[Study, Mapping[str, Any]], Any]] = {
 
 def _bias(study: Study, outcome: str) -> str | None:
     bias = study.risk_of_bias.for_outcome(outcome) if study.risk_of_bias is not None else None
-    return bias.overall if bias is not None else None
+    return bias.overall if bias is not None and bias.overall != "no-information" else None
 
 
 def _baseline(study: Study, words: tuple[str, ...], set_name: str) -> str | None:
@@ -168,6 +168,11 @@ def _finding(name: str, said: Mapping[str, list[str]]) -> tuple[str, str, str]:
     missing = f" {silent} of {total} trials, counted once per comparison, do not say." if silent else ""
     if not recorded:
         return name, "not recorded", "No record says; whether trials differ in it is not known."
+    if total - silent == 1:
+        return name, "not recorded", f"One trial alone says: {_listed(next(iter(recorded.values())))}."
+    if name in BASELINE_WORDS:
+        listed = "; ".join(f"{pair}: {_listed(texts)}" for pair, texts in recorded.items())
+        return name, "to be read", f"{listed}.{missing}"
     if len(said) == 1:
         return (
             name,

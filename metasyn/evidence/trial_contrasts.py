@@ -18,6 +18,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 UNKNOWN = 0.5  # correlation of contrasts that share an arm of which nothing is known: arms of equal size and event rate
 LARGEST = 0.95  # a correlation above this is not believed: the events are of another analysis than the standard error
+FITS = 0.8  # of 1/events: how far an arm's part of a variance may fall short of it (rounding, adjustment)
 CLOSES = 0.1  # of the smallest standard error: how far printed contrasts of three arms may fail to add up
 
 
@@ -94,7 +95,9 @@ def complete_contrasts(
     -------
     TrialContrasts
     """
-    between, unused = _between_nodes(printed, arms)
+    once, twice = _each_pair_once(printed)
+    between, unused = _between_nodes(once, arms)
+    unused = twice + unused
     together, apart = _linked(between, arms)
     unused += apart
     if not together:
@@ -112,14 +115,46 @@ def complete_contrasts(
         )
         return TrialContrasts(rows=rows, assumed=(), notes=(), unused=tuple(unused))
     tree = _tree(together, arms)
+    nodes = [arms[group[0]].node for group in merged]
     covariance, assumed = _covariance(tree, pairs, arms, measure, correlation)
-    rows = _between(tree, covariance, [arms[group[0]].node for group in merged], arms)
+    if (
+        not _possible(covariance) and pairs
+    ):  # three printed contrasts of some arms do not go with what is assumed of others
+        notes.append(
+            "covariances that printed contrasts imply and assumed ones do not go together; assumed ones are used"
+        )
+        covariance, assumed = _covariance(tree, {}, arms, measure, correlation)
+    if not _possible(covariance):
+        reason = "no covariance of the trial's contrasts is possible with their standard errors"
+        return TrialContrasts(
+            rows=(), assumed=(), notes=tuple(notes), unused=(*unused, *((row, reason) for row in together))
+        )
+    rows = _between(tree, covariance, nodes, arms)
     for group in merged:
         if len(group) > 1:
             notes.append(
                 f"arms {' and '.join(group)} are one node ({arms[group[0]].node}): their effects are combined by generalised least squares"
             )
     return TrialContrasts(rows=rows, assumed=tuple(assumed), notes=tuple(notes), unused=tuple(unused))
+
+
+def _each_pair_once(printed: Sequence[Printed]) -> tuple[list[Printed], list[tuple[Printed, str]]]:
+    """The first contrast of each pair of arms, in either direction; others are of the same patients."""
+    kept: dict[frozenset[str], Printed] = {}
+    twice = []
+    for row in printed:
+        pair = frozenset((row.treatment, row.comparator))
+        if pair in kept:
+            twice.append((row, "another estimate of the same two arms of this trial is used"))
+        else:
+            kept[pair] = row
+    return list(kept.values()), twice
+
+
+def _possible(covariance: Array) -> bool:
+    """Whether a matrix is a covariance matrix of contrasts none of which follows from the others."""
+    eigenvalues = np.linalg.eigvalsh(covariance)
+    return bool(eigenvalues[0] > 1e-9 * eigenvalues[-1])
 
 
 def _between_nodes(
@@ -213,10 +248,18 @@ def _covariance(
         for name, used in shared.items()
         if len(used) > 1
     }
+    for name, used in shared.items():  # what printed contrasts say of an arm holds for all pairs of its contrasts
+        told = [
+            (tree[one].variance + tree[other].variance - printed[far]) / 2
+            for one, other in combinations(used, 2)
+            if (far := _far(tree[one], tree[other], name)) in printed
+        ]
+        if told:
+            arm_variance[name] = (float(np.mean(told)), "as the printed contrasts of the same arm imply")
     _make_room(tree, arm_variance)
     for name, used in sorted(shared.items()):
         for one, other in combinations(used, 2):
-            far = frozenset(end for k in (one, other) for end in sign[k] if end != name)
+            far = _far(tree[one], tree[other], name)
             root = float(np.sqrt(tree[one].variance * tree[other].variance))
             if far in printed:
                 value = (tree[one].variance + tree[other].variance - printed[far]) / 2
@@ -229,6 +272,11 @@ def _covariance(
     return matrix, assumed
 
 
+def _far(one: Printed, other: Printed, shared: str) -> frozenset[str]:
+    """The two arms of a pair of contrasts that are not the shared one."""
+    return frozenset({one.treatment, one.comparator, other.treatment, other.comparator} - {shared})
+
+
 def _name(row: Printed) -> str:
     return f"{row.treatment} versus {row.comparator}"
 
@@ -236,15 +284,17 @@ def _name(row: Printed) -> str:
 def _arm_variance(name: str, rows: Sequence[Printed], arms: Mapping[str, ArmFacts], measure: str) -> tuple[float, str]:
     """The variance that an arm brings to all its contrasts, and where it comes from."""
     arm, least = arms[name], min(row.variance for row in rows)
+    others = [arms[row.comparator if row.treatment == name else row.treatment] for row in rows]
     direct = _from_events(arm, measure)
-    if direct is not None and direct[0] <= LARGEST * least:
+    if direct is not None and all(
+        _leaves_room(row.variance, direct[0], other, measure) for row, other in zip(rows, others, strict=True)
+    ):
         return direct
     doubt = (
         ""
         if direct is None
-        else f" ({direct[1]} would be {direct[0]:.3g}, more than the contrasts' own variance {least:.3g})"
+        else f" ({direct[1]} would be {direct[0]:.3g}, which leaves another arm too little of {least:.3g})"
     )
-    others = [arms[row.comparator if row.treatment == name else row.treatment] for row in rows]
     if arm.n and all(other.n for other in others):
         shares = [
             row.variance * (other.n or 0) / (arm.n + (other.n or 0)) for row, other in zip(rows, others, strict=True)
@@ -254,6 +304,15 @@ def _arm_variance(name: str, rows: Sequence[Printed], arms: Mapping[str, ArmFact
         UNKNOWN * least,
         f"half of the smaller variance, because neither events nor patients of the arm are known{doubt}",
     )
+
+
+def _leaves_room(variance: float, taken: float, other: ArmFacts, measure: str) -> bool:
+    """Whether the other arm of a contrast can bring as little variance as the shared arm leaves it."""
+    own = _from_events(other, measure)
+    if own is None and measure == "HR" and other.n:
+        own = (1 / other.n, "")  # no arm has more events than patients
+    least = (1 - LARGEST) * variance if own is None else max(FITS * own[0], (1 - LARGEST) * variance)
+    return variance - taken >= least
 
 
 def _from_correlation(rows: Sequence[Printed], correlation: float) -> tuple[float, str]:

@@ -299,7 +299,7 @@ def _known(tau2: str | float) -> float | None:
     if isinstance(tau2, str):
         check_code("tau2", tau2, TAU2_CODES)
         return None
-    if not isinstance(tau2, int | float | np.floating) or not 0 <= tau2 < np.inf:
+    if isinstance(tau2, bool) or not isinstance(tau2, int | float | np.floating) or not 0 <= tau2 < np.inf:
         accepted = ", ".join(TAU2_CODES)
         raise ValueError(f"tau2 is not a number of 0 or more ({tau2}); accepted: {accepted}, or such a number")
     return float(tau2)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from metasyn.network.estimate import NetworkEstimate
 
 Array = npt.NDArray[np.float64]
+LEVEL_TIE = 1e-12  # of the spread of the effects: differences below it are rounding
+NO_CHANGE = 1e-9  # of a standard error: less is rounding
 Bools = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
 ROUNDING = 1e-12  # of an impact
@@ -133,7 +135,7 @@ def leave_one_study_out(fit: NetworkEstimate, *, small_is_good: bool = True) -> 
         raise ValueError("fit is of one study, which cannot be left out; accepted: networks of two studies or more")
     rows, whole, se = Rows.of(fit), fit.league.to_numpy(), fit.league_se.to_numpy()
     sign = 1.0 if small_is_good else -1.0
-    best = names[int(np.argmin(sign * whole[:, 0]))]
+    best = names[_best(sign * whole[:, 0], None)]
     versus = np.full((len(studies), len(names), 5), np.nan)  # estimate se ci_low ci_high p_value
     table = []
     for study, name in enumerate(studies):
@@ -147,7 +149,9 @@ def leave_one_study_out(fit: NetworkEstimate, *, small_is_good: bool = True) -> 
         }
         if len(left) == 1:
             estimates, league, spread, df = _refit(fit, rows.model(study, left[0]))
-            row |= estimates | {"best": names[left[0][int(np.argmin(sign * league[:, 0]))]]}
+            members = [names[number] for number in left[0]]
+            kept = members.index(best) if best in members else None
+            row |= estimates | {"best": members[_best(sign * league[:, 0], kept)]}
             inside = np.ix_(left[0], left[0])
             row |= _largest(league - whole[inside], se[inside], [names[number] for number in left[0]])
             versus[study, left[0]] = _versus(fit, league, spread, df, left[0])
@@ -287,6 +291,12 @@ def _frame(rows: list[dict[str, Any]], best: str) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def _best(place: Array, kept: int | None) -> int:
+    """The smallest of places; of those that differ by rounding alone the one that was best before, else the first by name."""
+    tied = np.flatnonzero(place <= place.min() + LEVEL_TIE * max(float(np.ptp(place)), 1.0))
+    return kept if kept is not None and kept in tied else int(tied[0])
+
+
 def _reading(row: dict[str, Any], best: str) -> str:
     said = (
         [f"{row['treatments_lost']} leave{'' if ',' in row['treatments_lost'] else 's'} the network"]
@@ -297,6 +307,8 @@ def _reading(row: dict[str, Any], best: str) -> str:
         what = f"the rest falls apart ({row['parts']})" if row["parts"] else "nothing is left to compare"
         return f"without {row['study']}: " + "; ".join([*said, f"{what}: not assessable"])
     said.append(f"{best} stays best" if row["best"] == best else f"{row['best']} is best instead of {best}")
+    if row["largest_change"] < NO_CHANGE:
+        return f"without {row['study']}: " + "; ".join([*said, "no other estimate changes"])
     said.append(
         f"largest change {row['largest_change_effect']:+.3g} ({row['largest_change']:.2g} se) in {row['largest_change_comparison']}"
     )

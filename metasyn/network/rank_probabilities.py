@@ -318,9 +318,9 @@ def _names(treatments: Sequence[str] | None, n: int) -> tuple[str, ...]:
 
 
 def _check(difference: float, error: float, seed: int) -> None:
-    if isinstance(difference, str) or not 0 <= difference < np.inf:
+    if isinstance(difference, str) or difference is None or not 0 <= difference < np.inf:
         raise ValueError(f"important_difference is not a number of 0 or more ({difference}), on the analysis scale; accepted: such a number")  # fmt: skip
-    if isinstance(error, str) or not SMALLEST_ERROR <= error <= LARGEST_ERROR:
+    if isinstance(error, str) or error is None or not SMALLEST_ERROR <= error <= LARGEST_ERROR:
         raise ValueError(f"error is {error}; accepted: {SMALLEST_ERROR:g} to {LARGEST_ERROR:g}")
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"seed is not an integer of 0 or more ({seed}); accepted: such an integer")

@@ -17,6 +17,7 @@ from metasyn.plots.leave_one_out import leave_one_out
 from metasyn.plots.net_heat import net_heat
 from metasyn.plots.network_graph import network
 from metasyn.plots.posterior import posterior
+from metasyn.plots.prisma_flow import prisma_flow
 from metasyn.plots.profile_likelihood import profile_likelihood
 from metasyn.plots.radial import radial
 from metasyn.plots.rankogram import rankogram
@@ -52,6 +53,7 @@ __all__ = [
     "net_heat",
     "network",
     "posterior",
+    "prisma_flow",
     "profile_likelihood",
     "radial",
     "rankogram",

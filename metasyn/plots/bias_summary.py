@@ -146,17 +146,15 @@ def _legend(ax: Axes, ordered: Sequence[Light]) -> None:
     from matplotlib.patches import Patch
 
     handles = [
-        Patch(
-            facecolor=each.face,
-            edgecolor=_stroke(each),
-            linewidth=0.0,
-            hatch=HATCHES.get(each.name, ""),
-            label=f"{each.symbol} {each.name}".strip(),
+        (
+            Patch(facecolor=each.face, edgecolor=_stroke(each), linewidth=0.0, hatch=HATCHES.get(each.name, "")),
+            Patch(facecolor="none", edgecolor=MUTED, linewidth=0.7),
         )
         for each in ordered
     ]
+    labels = [f"{each.symbol} {each.name}".strip() for each in ordered]
     below = -0.5 / (ax.get_window_extent().height / ax.get_figure(root=True).dpi)  # type: ignore[union-attr]
     ax.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(-0.01, below), ncols=4, frameon=False, borderaxespad=0.0,
+        handles, labels, loc="upper left", bbox_to_anchor=(-0.01, below), ncols=4, frameon=False, borderaxespad=0.0,
         columnspacing=1.4, handlelength=1.2, fontsize=8,
     )  # fmt: skip

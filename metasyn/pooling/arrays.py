@@ -65,7 +65,7 @@ def check_labels(labels: Sequence[str] | None, k: int) -> list[str]:
 
 def check_level(level: float) -> None:
     """Refuse a level that is not a fraction."""
-    if not 0 < level < 1:
+    if isinstance(level, str) or level is None or not 0 < level < 1:
         raise ValueError(f"level is not a fraction between 0 and 1 ({level}); 95 % is 0.95")
 
 

@@ -54,17 +54,46 @@ def _lines(result: NetworkResult) -> list[str]:
         return lines
     fit = result.fits[0]
     tau = "τ² is not estimable" if np.isnan(fit.tau2) else f"τ² = {number(fit.tau2)} ({fit.tau2_method})"
-    lines.append(f"{tau}, I² = {fit.i2:.0f}%, Q = {fit.q:.1f} on {fit.q_df} df, p = {number(fit.q_p_value)}.")
+    lines.append(f"{tau}, I² = {fit.i2:.0f}% (from Q), Q = {fit.q:.1f} on {fit.q_df} df, p = {number(fit.q_p_value)}.")
     lines.append(f"Coherence: {analysis.coherence.verdict}")
-    lines.append(
-        f"Robustness, by point estimates alone: {analysis.thresholds.summary()}. {analysis.leave_one_out.summary()}."
-    )
+    lines.append(_robustness_line(result, analysis))
     return lines
+
+
+def _robustness_line(result: NetworkResult, analysis: NetworkAnalysis) -> str:
+    """How firm the first place is: never that a strategy is best."""
+    best = analysis.thresholds.best
+    ranks: Any = analysis.ranking.table.set_index("treatment").to_dict("index")
+    told = []
+    for name in best:
+        studies = result.network.graph.nodes[name]["studies"]
+        alone = f"; all of it rests on {studies[0]}" if len(studies) == 1 else ""
+        told.append(
+            f"{name} (probability of being best {ranks[name]['probability_best']:.2f}, rank {ranks[name]['rank_low']:.0f} to {ranks[name]['rank_high']:.0f}{alone})"
+        )
+    table, left = analysis.thresholds.table, analysis.leave_one_out.studies
+    changing = list(left.loc[left["best_changes"].fillna(False).astype(bool), "study"])
+    without = f"without one study another takes its place, for {len(changing)} of {len(left)} studies" + (
+        f" ({', '.join(changing)})" if changing else ""
+    )
+    return (
+        f"The best point estimate is that of {' and '.join(told)}. {int(table['sensitive'].sum())} of {len(table)} comparisons could change that within their "
+        f"confidence intervals; {without}."
+    )
 
 
 def _caption(result: NetworkResult) -> str:
     text = "Circles: strategies, larger with more patients. Lines: comparisons that studies make, with the number of studies, coloured by risk of bias where it is judged."
     return text + ("" if result.network.connected else " What no line connects cannot be compared.")
+
+
+def _versus(result: NetworkResult, text: str) -> str:
+    """Comparisons that stand as A:B, in words."""
+    names = sorted(result.network.graph, key=lambda name: (-len(name), name))
+    for one in names:
+        for other in names:
+            text = text.replace(f"{one}:{other}", f"{one} versus {other}")
+    return text
 
 
 def _text(result: NetworkResult, estimate: float, low: float, high: float) -> str:
@@ -89,7 +118,7 @@ def _edge_table(result: NetworkResult) -> dict[str, Any]:
         "Patients",
         f"{result.network.measure} ({result.fits[0].level:.0%} CI)",
     ]
-    return {"caption": "Direct evidence: what studies compare, pooled with the network's τ²", "heads": heads, "rows": rows}  # fmt: skip
+    return {"caption": "Direct evidence: what studies compare, pooled with the network's τ²; derived: no source prints this contrast of a multi-arm trial, it follows from the others", "heads": heads, "rows": rows}  # fmt: skip
 
 
 def _figures(result: NetworkResult, images: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -143,9 +172,9 @@ def _analysis_tables(result: NetworkResult) -> list[dict[str, Any]]:
     return [
         _league(result),
         _ranking(result, analysis),
-        _coherence(analysis),
+        _coherence(result, analysis),
         _robustness(result, analysis),
-        _leave_one_out(analysis),
+        _leave_one_out(result, analysis),
         _bayes(result, analysis),
         *([] if analysis.sweep is None else [_sweep(result, analysis.sweep)]),
     ]
@@ -201,10 +230,10 @@ def _ranking(result: NetworkResult, analysis: NetworkAnalysis) -> dict[str, Any]
     )
 
 
-def _coherence(analysis: NetworkAnalysis) -> dict[str, Any]:
+def _coherence(result: NetworkResult, analysis: NetworkAnalysis) -> dict[str, Any]:
     findings = analysis.coherence.findings
     indirect_only = findings["statement"].astype(str).str.endswith("no study compares the two directly")
-    rows = [[str(row.worry), str(row.statement)] for row in each(findings[~indirect_only])]
+    rows = [[str(row.worry), _versus(result, str(row.statement))] for row in each(findings[~indirect_only])]
     if indirect_only.any():
         count = int(indirect_only.sum())
         rows.append(
@@ -236,15 +265,17 @@ def _robustness(result: NetworkResult, analysis: NetworkAnalysis) -> dict[str, A
 
 
 def _limit(result: NetworkResult, value: float, new: Any) -> str:
+    if np.isnan(value):
+        return "not assessable"
     if not np.isfinite(value):
         return "never"
     shown = exp(value) if result.exponentiate else value
     return f"{shown:.2f} (then {new})"
 
 
-def _leave_one_out(analysis: NetworkAnalysis) -> dict[str, Any]:
+def _leave_one_out(result: NetworkResult, analysis: NetworkAnalysis) -> dict[str, Any]:
     rows = [
-        [str(row.study), str(row.reading).removeprefix(f"without {row.study}: ")]
+        [str(row.study), _versus(result, str(row.reading).removeprefix(f"without {row.study}: "))]
         for row in each(analysis.leave_one_out.studies)
     ]
     return _table(

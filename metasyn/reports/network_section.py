@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from metasyn.errors import MetasynError
-from metasyn.evidence import KEY_FIELDS, Evidence, StrategyNetwork
+from metasyn.evidence import KEY_FIELDS, Coarsening, Evidence, StrategyNetwork
 from metasyn.evidence.transitivity import Transitivity, transitivity
 from metasyn.network import NetworkEstimate, fit_network
 from metasyn.pooling import is_ratio
@@ -133,16 +133,20 @@ def network_result(
     try:
         fits = tuple(
             fit_network(
-                network.part_effects(number), reference=_reference(part, asked.reference), tau2=method, level=level
+                network.part_effects(number),
+                reference=_reference(part, asked.reference, network),
+                tau2=method,
+                level=level,
             )
             for number, part in enumerate(network.parts)
         )
     except ValueError as fault:
         raise MetasynError(f"network of {network.outcome}: {fault}") from None
     word = evidence.vocabulary.outcomes.get(network.outcome) if evidence.vocabulary is not None else None
-    small_is_good = word is None or word.better != "higher"
+    better = word.better if word is not None else "lower"
+    small_is_good = better != "higher"
     difference = _difference(asked.important_difference, network.measure)
-    why = why_no_ranking(network)
+    why = why_no_ranking(network, better)
     components, why_no_components = _components(network, evidence, asked, method, level)
     return NetworkResult(
         name=slug(
@@ -163,27 +167,63 @@ def network_result(
     )
 
 
-def why_no_ranking(network: StrategyNetwork) -> str | None:
-    """Why strategies of a network are not ranked; None where they may be."""
+def why_no_ranking(network: StrategyNetwork, better: str | None) -> str | None:
+    """Why strategies of a network are not ranked; None where they may be.
+
+    Parameters
+    ----------
+    better : str or None
+        lower or higher: which of the outcome is better; None where the vocabulary does not say.
+    """
     islands = len(network.parts)
     if islands > 1:
         return (
-            f"the studies form {islands} islands that nothing connects: no study compares a strategy of one island with a strategy of "
-            f"another, so they cannot be put in one order. It takes at least {islands - 1} further comparison{'s' if islands > 2 else ''} to connect them"
+            f"the studies form {islands} islands that nothing connects: no study of this network compares a strategy of one island with a strategy of "
+            f"another, so they cannot be put in one order. It takes at least {islands - 1} further comparison{'s' if islands > 2 else ''} to connect them, "
+            f"unless two names mean the same strategy{_alike(network)}"
         )  # fmt: skip
     if len(network.graph) == 2:
         return "two strategies are one comparison: there is nothing to rank"
     if len(network.trials) == 1:
         return f"{network.trials[0].name} alone compares these strategies: its own results say what is known"
-    if network.body != "randomised":
+    if not all(row["body"] == "randomised" for trial in network.trials for row in trial.rows):
         return (
             "not all studies are randomised: differences between comparisons may be differences between patients, and a rank would hide that"
         )  # fmt: skip
+    if sum(len(nodes) - 1 for nodes in _nodes(network)) == len(network.graph) - 1:
+        return "no comparison is made twice: how far studies differ cannot be seen, and ranks would rest on the supposition that they do not"
+    if better is None:
+        return "the vocabulary does not say whether more or less of this outcome is better"
     return None
 
 
-def _reference(part: tuple[str, ...], wanted: str | None) -> str | None:
-    return wanted if wanted in part else None
+def _nodes(network: StrategyNetwork) -> list[set[str]]:
+    """Strategies of each trial."""
+    return [{node for row in trial.contrasts.rows for node in row[:2]} for trial in network.trials]
+
+
+def _alike(network: StrategyNetwork) -> str:
+    """Names in different islands that differ only in what stands in brackets."""
+    bare: dict[str, list[str]] = {}
+    for node in network.graph:
+        bare.setdefault(Coarsening().node(node, None), []).append(node)
+    groups = [nodes for nodes in bare.values() if len({network.graph.nodes[node]["part"] for node in nodes}) > 1]
+    return (
+        ""
+        if not groups
+        else " (" + "; ".join(", ".join(sorted(nodes)) for nodes in groups) + " differ only in what stands in brackets)"
+    )
+
+
+def _reference(part: tuple[str, ...], wanted: str | None, network: StrategyNetwork) -> str:
+    """The strategy asked for; else the one that most studies have, of several the one that is most often the comparator."""
+    if wanted is not None and wanted in part:
+        return wanted
+    compared = [trial.arms[row.comparator].node for trial in network.trials for row in trial.printed]
+    return min(
+        part,
+        key=lambda node: (-len(network.graph.nodes[node]["studies"]), -compared.count(node), node.casefold(), node),
+    )
 
 
 def _reference_note(network: StrategyNetwork, wanted: str | None) -> list[str]:
@@ -224,12 +264,19 @@ def _sweep(network: StrategyNetwork, fit: NetworkEstimate) -> pd.DataFrame | Non
         return None
     frames = []
     for correlation in CORRELATIONS:
-        swept = fit_network(
-            network.part_effects(0, correlation=correlation),
-            reference=fit.reference,
-            tau2=fit.tau2_method,
-            level=fit.level,
-        )
+        try:
+            swept = fit_network(
+                network.part_effects(0, correlation=correlation),
+                reference=fit.reference,
+                tau2=fit.tau2_method,
+                level=fit.level,
+            )
+        except ValueError:  # no trial has such a covariance beside what is printed
+            empty = pd.DataFrame({"treatment": [name for name in fit.treatments if name != fit.reference]})
+            frames.append(
+                empty.assign(estimate=np.nan, ci_low=np.nan, ci_high=np.nan, correlation=correlation, tau2=np.nan)
+            )
+            continue
         shown = swept.against_reference()[["treatment", "estimate", "ci_low", "ci_high"]]
         frames.append(shown.assign(correlation=correlation, tau2=swept.tau2))
     return pd.concat(frames, ignore_index=True)
@@ -293,23 +340,37 @@ def each(frame: pd.DataFrame) -> Iterable[Any]:
     return frame.itertuples()
 
 
+def _recorded(network: StrategyNetwork) -> dict[tuple[str, str], set[str]]:
+    """Studies that print a contrast, by treatment and comparator as their records have them."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for trial in network.trials:
+        for row in trial.printed:
+            found.setdefault((trial.arms[row.treatment].node, trial.arms[row.comparator].node), set()).add(trial.name)
+    return found
+
+
 def edges(result: NetworkResult) -> pd.DataFrame:
     """Every comparison that studies make: part, treatment, comparator, studies (names), patients, estimate, ci_low, ci_high.
 
-    Estimates are those of the studies that compare the two, pooled with the network's tau2.
+    Estimates are those of the studies that compare the two, pooled with the network's tau2; a contrast that a study does not print and that
+    follows from its others is marked as derived.
     """
     rows = []
+    recorded = _recorded(result.network)
     for number, fit in enumerate(result.fits):
-        order = {name: place for place, name in enumerate(fit.treatments)}
         for one, other in sorted(map(tuple, map(sorted, result.network.graph.subgraph(fit.treatments).edges))):
-            treatment, comparator = (one, other) if other == fit.reference or (one != fit.reference and order[one] > order[other]) else (other, one)  # fmt: skip
+            turned = one == fit.reference or (
+                other != fit.reference and (other, one) in recorded and (one, other) not in recorded
+            )
+            treatment, comparator = (other, one) if turned else (one, other)
             data = result.network.graph.edges[one, other]
+            printed = recorded.get((one, other), set()) | recorded.get((other, one), set())
             rows.append(
                 {
                     "part": number,
                     "treatment": treatment,
                     "comparator": comparator,
-                    "studies": ", ".join(data["studies"]),
+                    "studies": ", ".join(name if name in printed else f"{name} (derived)" for name in data["studies"]),
                     "patients": np.nan if data["patients"] is None else data["patients"],
                     "estimate": fit.direct.loc[treatment, comparator],
                     "ci_low": fit.direct_ci_low.loc[treatment, comparator],

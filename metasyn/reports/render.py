@@ -15,6 +15,7 @@ from metasyn._version import __version__
 from metasyn.evidence import Evidence, name_of
 from metasyn.plots.forest import effect_text
 from metasyn.pooling import PooledEstimate
+from metasyn.records.search import Search
 from metasyn.records.study import Study
 from metasyn.reports.analyse import PREDICTION_PRINTED_FROM, OutcomeResult
 from metasyn.reports.bias_section import bias_parts, bias_rows, bias_tables
@@ -24,6 +25,8 @@ from metasyn.reports.further_tables import bayes_rows, few_event_rows, further_t
 from metasyn.reports.methods import methods, references
 from metasyn.reports.network_page import network_parts
 from metasyn.reports.network_section import NetworkResult
+from metasyn.reports.prisma import Prisma
+from metasyn.reports.prisma_page import prisma_parts
 from metasyn.reports.question import Question, slug
 from metasyn.reports.shown import shown_effect
 from metasyn.reports.survival_page import survival_parts
@@ -41,6 +44,8 @@ def page(
     joint: tuple[Joint, ...] = (),
     survival: SurvivalSection | None = None,
     networks: tuple[NetworkResult, ...] = (),
+    reporting: Prisma | None = None,
+    search: Search | None = None,
 ) -> str:
     """The page of a report.
 
@@ -56,6 +61,10 @@ def page(
         Survival curves rebuilt from what was printed.
     networks : tuple of NetworkResult
         Networks of treatment strategies.
+    reporting : Prisma or None
+        What the report says of each item of PRISMA.
+    search : Search or None
+        What was searched and screened.
 
     Returns
     -------
@@ -73,7 +82,7 @@ def page(
     assert environment.loader is not None
     css = environment.loader.get_source(environment, "report.css")[0]
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    studies = [evidence.studies[name] for name in involved(answered)]
+    studies = [evidence.studies[name] for name in involved(answered, networks)]
     return environment.get_template("report.html.j2").render(
         title=question.title,
         question=question.question,
@@ -93,6 +102,9 @@ def page(
         ],
         network_rule=_network_rule(question),
         survival=_survival(survival, figures),
+        prisma=None
+        if reporting is None
+        else prisma_parts(reporting, search, _image(figures["prisma-flow"]) if "prisma-flow" in figures else None),
         studies=[_study(study) for study in studies],
         bias=bias_rows(studies),
         bias_figures=bias_parts(bias_tables(studies), {name: _image(svg) for name, svg in figures.items()}),
@@ -105,9 +117,10 @@ def page(
     )
 
 
-def involved(answered: tuple[OutcomeResult, ...]) -> list[str]:
+def involved(answered: tuple[OutcomeResult, ...], networks: tuple[NetworkResult, ...] = ()) -> list[str]:
     """Ids of the studies with any figure in the report."""
-    return sorted({study for result in answered for study in result.candidates["study"]})
+    listed = {study for result in answered for study in result.candidates["study"]}
+    return sorted(listed | {record for one in networks for trial in one.network.trials for record in trial.records})
 
 
 def anchor(result: OutcomeResult) -> str:
@@ -127,7 +140,7 @@ def _network_rule(question: Question) -> str:
     if question.network is None:
         return ""
     rule = question.network.coarsening().describe()
-    return f"{rule[:1].upper()}{rule[1:]}."
+    return f"A strategy A + B > C is A with B, then C. {rule[:1].upper()}{rule[1:]}."
 
 
 def _image(svg: bytes) -> str:

@@ -16,6 +16,7 @@ from metasyn._version import __version__
 from metasyn.errors import UsageError
 from metasyn.evidence import COLUMNS, Evidence
 from metasyn.records.layout import Layout
+from metasyn.records.search import Search, load_search, search_path
 from metasyn.records.validation import did_you_mean, listed
 from metasyn.reports.analyse import OutcomeResult, analyse, joint_results
 from metasyn.reports.exchange import locked, recover, replace_folder
@@ -24,6 +25,8 @@ from metasyn.reports.history import changes, estimates, last_edition, record
 from metasyn.reports.network_section import NetworkResult, network_results
 from metasyn.reports.network_values import network_tables
 from metasyn.reports.numbers import csv_text, json_text
+from metasyn.reports.prisma import COLUMNS as PRISMA_COLUMNS
+from metasyn.reports.prisma import Prisma, prisma
 from metasyn.reports.question import Question, load_question
 from metasyn.reports.results import results, row_values
 from metasyn.reports.survival_section import SurvivalSection, survival_section, survival_tables
@@ -138,12 +141,21 @@ def build(path: Path, evidence: Evidence, layout: Layout, *, record_edition: boo
     content = results(question, name, answered, joint, survival, networks)
     history = layout.root / "reports" / "history" / f"{name}.jsonl"
     now = estimates(content)
+    place = search_path(layout)
+    found = None if place is None else load_search(place, reports={one.stem for one in definitions(layout.root)})
+    search = found.of(name) if found is not None else None
+    reporting = prisma(question, evidence, search, answered, last_edition(history), networks)
     inputs = {
         **evidence.records.hashes,
         file: hashlib.sha256(path.read_bytes()).hexdigest(),
         **_curve_hashes(survival, layout),
+        **(
+            {}
+            if found is None or place is None
+            else {layout.name(place): hashlib.sha256(place.read_bytes()).hexdigest()}
+        ),
     }
-    files = _files(question, evidence, answered, content, joint, survival, networks)
+    files = _files(question, evidence, answered, content, joint, survival, networks, reporting, search)
     files["changes.md"] = changes(last_edition(history), now).encode()
     files[MANIFEST] = json_text(_manifest(files, inputs)).encode()
     target = layout.root / "reports" / "build" / name
@@ -167,11 +179,14 @@ def _files(
     joint: tuple[Joint, ...],
     survival: SurvivalSection,
     networks: tuple[NetworkResult, ...],
+    reporting: Prisma,
+    search: Search | None,
 ) -> dict[str, bytes]:
     from metasyn.plots import figure_bytes  # heavy, and only for builds
     from metasyn.reports.bias_section import bias_figures, bias_tables
     from metasyn.reports.figures import left_out_forest, results_forest
     from metasyn.reports.network_figures import network_figures
+    from metasyn.reports.prisma_page import prisma_figure
     from metasyn.reports.render import anchor, involved, page
     from metasyn.reports.survival_figures import survival_figure
 
@@ -196,15 +211,20 @@ def _files(
         svgs[study.name] = figure_bytes(figure, "svg", title=f"{study.rebuilt.given.name}: {study.label}, rebuilt")
         files[f"figures/{study.name}.svg"] = svgs[study.name]
         files[f"figures/{study.name}.png"] = figure_bytes(figure, "png")
-    tables = bias_tables([evidence.studies[name] for name in involved(answered)])
+    tables = bias_tables([evidence.studies[name] for name in involved(answered, networks)])
     drawn = [drawing for network in networks for drawing in network_figures(network)] + list(bias_figures(tables))
+    flow = prisma_figure(reporting)
+    drawn += [flow] if flow is not None else []
+    files["tables/prisma.csv"] = csv_text([dict(row) for _, row in reporting.items.iterrows()], PRISMA_COLUMNS).encode()
     for name, title, figure in drawn:
         svgs[name] = figure_bytes(figure, "svg", title=title)
         files[f"figures/{name}.svg"] = svgs[name]
         files[f"figures/{name}.png"] = figure_bytes(figure, "png")
     for name, (rows, columns) in {**survival_tables(survival), **network_tables(networks)}.items():
         files[f"tables/{name}.csv"] = csv_text(rows, columns).encode()
-    files["index.html"] = page(question, evidence, answered, svgs, joint, survival, networks).encode()
+    files["index.html"] = page(
+        question, evidence, answered, svgs, joint, survival, networks, reporting, search
+    ).encode()
     return files
 
 

@@ -141,3 +141,39 @@ def test_the_contrasts_are_always_a_network_that_fits_and_give_back_what_was_pri
     for t, c, effect, se in rows:
         assert fit.league.loc[t, c] == pytest.approx(effect, abs=1e-9)
         assert fit.league_se.loc[t, c] == pytest.approx(se, rel=1e-6)
+
+
+def test_a_second_estimate_of_the_same_pair_is_listed_and_not_lost():
+    found = trial([("A", "C", -0.3, 0.1), ("C", "A", 0.5, 0.1)])
+    assert found.rows[0][2] == -0.3
+    assert found.unused[0][1] == "another estimate of the same two arms of this trial is used"
+
+
+def test_events_that_leave_another_arm_too_little_variance_are_not_believed():
+    # 0.033 - 1/34 = 0.0036, but 60 events bring at least 1/60
+    facts = {"A": {"events": 60, "n": 100}, "B": {"events": 60, "n": 100}, "C": {"events": 34, "n": 100}}
+    found = trial([("A", "C", 0.0, 0.033**0.5), ("B", "C", 0.0, 0.033**0.5)], facts=facts)
+    assert "leaves another arm too little" in found.assumed[0].how
+    assert as_given(found)["A", "B"][1] > (2 / 60) ** 0.5 * 0.9
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_printed_thirds_and_assumed_covariances_never_make_an_impossible_trial(data):
+    arms = ["A", "B", "C", "D", "E"][: data.draw(st.integers(3, 5))]
+    variance = {name: data.draw(st.floats(0.003, 0.05)) for name in arms}
+    place = {name: data.draw(st.floats(-1, 1)) for name in arms}
+    bent = data.draw(st.floats(0.6, 1.4))  # of one arm's events: those of another analysis
+    pairs = [(t, arms[0]) for t in arms[1:]]
+    pairs += [
+        pair
+        for pair in [("C", "B"), ("D", "B"), ("D", "C"), ("E", "D")]
+        if set(pair) <= set(arms) and data.draw(st.booleans())
+    ]
+    rows = [(t, c, place[t] - place[c], (variance[t] + variance[c]) ** 0.5) for t, c in pairs]
+    facts = {name: {"events": max(1, round(bent / variance[name]))} for name in arms}
+    found = trial(rows, facts=facts, correlation=data.draw(st.none() | st.sampled_from([0.3, 0.7])))
+    frame = pd.DataFrame(found.rows, columns=["treatment", "comparator", "effect", "se"]).assign(study="s")
+    fit = fit_network(frame, tau2="EE")
+    for t in arms[1:]:
+        assert fit.league.loc[t, arms[0]] == pytest.approx(place[t] - place[arms[0]], abs=1e-8)

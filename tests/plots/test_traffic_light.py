@@ -149,7 +149,7 @@ def test_axes_that_are_handed_in_are_drawn_on():
 
 
 def test_lights_of_an_assessment_are_drawn_as_it_says():
-    from metasyn.certainty.risk_of_bias import risk_of_bias
+    from metasyn.bias_tools.assessment import risk_of_bias
 
     result = risk_of_bias("RoB 2", "2019", {"1.1": "Y", "1.2": "Y", "1.3": "Y", "4.1": "Y"})
     row = {name: each.judgement for name, each in result.domains.items()}

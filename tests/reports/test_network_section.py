@@ -106,6 +106,7 @@ def test_a_higher_outcome_is_better_where_the_vocabulary_says_so(project):
     rows = '[{category: ORR, arm: drug, set: main, events: %s, n: 200, source: "main: x"}, {category: ORR, arm: control, set: main, events: 60, n: 200, source: "main: x"}]'
     project.record("one", extra=f"responses: {rows % 120}")
     project.record("two", extra=f"responses: {rows % 80}", replace=("standard + drug-a", "standard + drug-b"))
+    project.record("three", extra=f"responses: {rows % 110}")
     content, _, _ = built(project, QUESTION.replace("outcomes: [OS]", "outcomes: [ORR]"))
     (network,) = content["networks"]
     assert network["analysis"]["ranking"][0]["treatment"] == "drug-a + standard"
@@ -132,3 +133,38 @@ def test_editions_hold_every_strategy_versus_the_reference(star):
     names = [name for name in edition["estimates"] if name.startswith("network:")]
     assert len(names) == 3
     assert all(name.endswith("versus standard") for name in names)
+
+
+def test_a_chain_of_single_comparisons_is_not_ranked(project):
+    project.record("one")
+    project.record("two", replace=("standard + drug-a", "standard + drug-b"))
+    content, page, _ = built(project)
+    assert content["networks"][0]["why_no_ranking"].startswith("no comparison is made twice")
+    assert "I² = 0%" not in page.split('id="networks"')[1].split("</section>")[0]
+
+
+def test_names_that_differ_in_brackets_alone_are_named_beside_the_islands(project):
+    question = QUESTION.replace("inert: leave-out", "inert: leave-out, attributes: true")
+    project.record("one", replace=("standard + placebo", "standard[60 Gy/30]"))
+    project.record("two", replace=("standard + placebo", "standard[60 Gy]"))
+    for name, arm in (("one", "standard[60 Gy/30] + drug-a"), ("two", "standard[60 Gy] + drug-b")):
+        path = project.studies / f"{name}.yaml"
+        path.write_text(path.read_text().replace("standard + drug-a", arm))
+    _, page, _ = built(project, question)
+    assert "standard[60 Gy/30], standard[60 Gy] differ only in what stands in brackets" in page
+
+
+def test_a_contrast_that_no_source_prints_is_marked_as_derived(project):
+    path = project.record("three-arms")
+    text = path.read_text().replace(
+        "  control: {label", '  other: {label: other, strategy: "standard + drug-b", n: 200}\n  control: {label', 1
+    )
+    row = '  - {outcome: OS, treatment: other, comparator: control, set: main, measure: HR, estimate: 0.80, ci: [0.62, 1.03], source: "main: Table 2"}\n'
+    path.write_text(text.replace("extraction:", row + "extraction:", 1))
+    content, _, _ = built(project, QUESTION.replace("add: new", "add: drug-a"))
+    rows = {
+        frozenset((row["treatment"], row["comparator"])): row["studies"]
+        for row in content["networks"][0]["comparisons"]
+    }
+    assert rows[frozenset(("drug-a + standard", "drug-b + standard"))].endswith("(derived)")
+    assert not rows[frozenset(("drug-a + standard", "standard"))].endswith("(derived)")

@@ -1,0 +1,107 @@
+"""What the PRISMA checklists ask for, in short paraphrase: checklist, section, item and topic.
+
+PRISMA 2020: Page MJ, et al. BMJ 2021;372:n71 (27 items, 42 with their parts). PRISMA-NMA: Hutton B, et al. Ann Intern Med 2015;162:777-84
+(the 27 items of 2009 and S1 to S5). PRISMA-LSR: Akl EA, et al. BMJ 2024;387:e079183 (L1 to L4, and elements under items of PRISMA 2020).
+"""
+
+from __future__ import annotations
+
+PRISMA_2020, PRISMA_NMA, PRISMA_LSR = "PRISMA 2020", "PRISMA-NMA 2015", "PRISMA-LSR 2024"
+
+Item = tuple[str, str, str]  # section, item, topic
+
+ITEMS_2020: tuple[Item, ...] = (
+    ("Title", "1", "Title calls it a systematic review"),
+    ("Abstract", "2", "Abstract with the items of PRISMA for abstracts"),
+    ("Introduction", "3", "Rationale, in the light of what is known"),
+    ("Introduction", "4", "Objectives or questions"),
+    ("Methods", "5", "Criteria of inclusion and exclusion, and how studies are grouped"),
+    ("Methods", "6", "Sources of information, and when each was last searched"),
+    ("Methods", "7", "Full search strategies"),
+    ("Methods", "8", "How studies were selected, and by whom"),
+    ("Methods", "9", "How data were collected, and by whom"),
+    ("Methods", "10a", "Outcomes, and which results were sought"),
+    ("Methods", "10b", "Other variables, and what was assumed where they are unclear"),
+    ("Methods", "11", "How risk of bias was assessed, with which tool and by whom"),
+    ("Methods", "12", "Effect measures of each outcome"),
+    ("Methods", "13a", "Which studies enter which synthesis"),
+    ("Methods", "13b", "How data were prepared or converted"),
+    ("Methods", "13c", "How results are tabulated and shown"),
+    ("Methods", "13d", "How results were combined, with model and software"),
+    ("Methods", "13e", "How causes of heterogeneity were explored"),
+    ("Methods", "13f", "Sensitivity analyses that were planned"),
+    ("Methods", "14", "How bias from missing results was assessed"),
+    ("Methods", "15", "How certainty was assessed"),
+    ("Results", "16a", "Search and selection, with numbers and a flow diagram"),
+    ("Results", "16b", "Studies that seem to fit and were excluded, with reasons"),
+    ("Results", "17", "Each study with its characteristics and citation"),
+    ("Results", "18", "Risk of bias of each study"),
+    ("Results", "19", "Results of each study, with estimate and interval"),
+    ("Results", "20a", "Characteristics and risk of bias behind each synthesis"),
+    ("Results", "20b", "Results of every synthesis, with interval and heterogeneity"),
+    ("Results", "20c", "What was found of causes of heterogeneity"),
+    ("Results", "20d", "What sensitivity analyses gave"),
+    ("Results", "21", "Bias from missing results, for each synthesis"),
+    ("Results", "22", "Certainty of the evidence, for each outcome"),
+    ("Discussion", "23a", "Interpretation beside other evidence"),
+    ("Discussion", "23b", "Limitations of the evidence"),
+    ("Discussion", "23c", "Limitations of the review's own process"),
+    ("Discussion", "23d", "Implications for practice, policy and research"),
+    ("Other information", "24a", "Registration, or that there is none"),
+    ("Other information", "24b", "Protocol, or that there is none"),
+    ("Other information", "24c", "Changes to registration or protocol"),
+    ("Other information", "25", "Support, and the role of those who gave it"),
+    ("Other information", "26", "Competing interests of the authors"),
+    ("Other information", "27", "Where data, code and forms can be had"),
+)
+
+ITEMS_NMA: tuple[Item, ...] = (
+    ("Title", "1", "Title names the network meta-analysis"),
+    ("Abstract", "2", "Structured summary, the network included"),
+    ("Introduction", "3", "Rationale, and why a network"),
+    ("Introduction", "4", "Questions"),
+    ("Methods", "5", "Protocol and registration"),
+    ("Methods", "6", "Eligibility, and which treatments were merged into one node"),
+    ("Methods", "7", "Sources of information and last search"),
+    ("Methods", "8", "A full search strategy"),
+    ("Methods", "9", "How studies were selected"),
+    ("Methods", "10", "How data were collected"),
+    ("Methods", "11", "Variables that were sought, with assumptions"),
+    ("Methods", "S1", "How the geometry of the network was explored"),
+    ("Methods", "12", "How risk of bias of studies was assessed"),
+    ("Methods", "13", "Summary measures, ranking included"),
+    ("Methods", "14", "How networks were analysed: multi-arm studies, variances, model"),
+    ("Methods", "S2", "How agreement of direct and indirect evidence was assessed"),
+    ("Methods", "15", "How bias across studies was assessed"),
+    ("Methods", "16", "Additional analyses that were planned"),
+    ("Results", "17", "Selection of studies, with numbers"),
+    ("Results", "S3", "A graph of the network"),
+    ("Results", "S4", "Its geometry in words: comparisons, studies, gaps"),
+    ("Results", "18", "Characteristics of studies, with citations"),
+    ("Results", "19", "Risk of bias within studies"),
+    ("Results", "20", "Results of each study"),
+    ("Results", "21", "Results of each network, with intervals"),
+    ("Results", "S5", "What was found of inconsistency"),
+    ("Results", "22", "Bias across studies"),
+    ("Results", "23", "Results of additional analyses"),
+    ("Discussion", "24", "Summary of the evidence"),
+    ("Discussion", "25", "Limitations of studies and review"),
+    ("Discussion", "26", "Conclusions"),
+    ("Other information", "27", "Funding"),
+)
+
+ITEMS_LSR: tuple[Item, ...] = (
+    ("Title", "1", "Title says that it is living; number of the version"),
+    ("Abstract", "2", "Whether this is the last version"),
+    ("Introduction", "3", "Why it is kept up to date; the version before"),
+    ("Introduction", "4", "Changes of the question since that version"),
+    ("Methods", "L1", "Schedule of searches and further steps, and when it ends"),
+    ("Methods", "9", "How data of studies already included are updated"),
+    ("Methods", "11", "How their risk of bias is assessed again"),
+    ("Methods", "13", "Analysis particular to repeated updates"),
+    ("Methods", "L2", "Changes of the methods since the version before"),
+    ("Results", "16a", "What led to this version; search and selection by version"),
+    ("Results", "L3", "Changes of the results since the version before"),
+    ("Discussion", "23c", "Limitations of keeping it up to date"),
+    ("Other information", "L4", "Authors and their roles in this version"),
+)
