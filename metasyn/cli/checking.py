@@ -51,8 +51,20 @@ def _folder(layout: Layout) -> tuple[list[Problem], int]:
     if layout.only is None and layout.curves is not None:  # a whole project
         for path in sorted((layout.root / "reports").glob("*.yaml")):
             problems += _definition(layout, path, records.vocabulary)
-        problems += _search(layout)
+        problems += _search(layout) + _baseline_risks(layout, records)
     return problems, len(records.studies)
+
+
+def _baseline_risks(layout: Layout, records: Records) -> list[Problem]:
+    """Problems of evidence/baseline-risks.yaml, where there is one."""
+    from metasyn.records.baseline_risks import load_baseline_risks
+
+    place = layout.studies.parent / "baseline-risks.yaml"
+    try:
+        load_baseline_risks(place, layout.name(place), vocabulary=records.vocabulary, studies=records.studies)
+    except EvidenceError as error:
+        return list(error.problems)
+    return []
 
 
 def _search(layout: Layout) -> list[Problem]:

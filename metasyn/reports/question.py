@@ -17,6 +17,7 @@ from metasyn.records.study import TimeOrigin
 from metasyn.records.validation import Loc, did_you_mean, listed, problem_at, validate
 from metasyn.records.vocabulary import Vocabulary
 from metasyn.records.yaml_reader import Document, read_document
+from metasyn.reports.certainty_asked import CertaintyAsked
 
 ATTRIBUTES = (
     "design.type",
@@ -193,7 +194,8 @@ class Question(Model):
     """Curves rebuilt from what each study prints; in every report that has a time-to-event outcome."""
     network: NetworkAsked | None = None
     """Networks of treatment strategies, one per outcome, key and kind of design."""
-    certainty: dict[str, Any] | None = None
+    certainty: CertaintyAsked | None = None
+    """Summary of findings with certainty by GRADE."""
     alerts: list[dict[str, Any]] = []
 
     def interval(self) -> str:
@@ -215,7 +217,7 @@ class Question(Model):
     def not_built(self) -> list[str]:
         """Sections that the definition asks for and this version does not make."""
         later = [f"sensitivity: {name}" for name in self.sensitivity if name not in SENSITIVITY_BUILT]
-        return later + [name for name in ("certainty", "alerts") if getattr(self, name)]
+        return later + [name for name in ("alerts",) if getattr(self, name)]
 
 
 def load_question(path: Path, file: str, vocabulary: Vocabulary | None) -> Question:
@@ -280,6 +282,8 @@ def _references(question: Question, document: Document, file: str, vocabulary: V
     for index, value in enumerate(question.key.line or []):
         if not value.isdigit():
             found.append((("key", "line", index), f"is not a line of treatment ({value}); accepted: 1, 2, …"))
+    if question.certainty is not None:
+        found += [(("certainty", *loc), text) for loc, text in question.certainty.problems()]
     if vocabulary is not None:
         for field, words in (
             ("disease", vocabulary.diseases),

@@ -19,6 +19,8 @@ from metasyn.records.search import Search
 from metasyn.records.study import Study
 from metasyn.reports.analyse import PREDICTION_PRINTED_FROM, OutcomeResult
 from metasyn.reports.bias_section import bias_parts, bias_rows, bias_tables
+from metasyn.reports.certainty_page import certainty_parts
+from metasyn.reports.certainty_section import CertaintySection
 from metasyn.reports.figures import alternative_text
 from metasyn.reports.further import Joint
 from metasyn.reports.further_tables import bayes_rows, few_event_rows, further_tables, joint_table
@@ -46,6 +48,7 @@ def page(
     networks: tuple[NetworkResult, ...] = (),
     reporting: Prisma | None = None,
     search: Search | None = None,
+    certainty: CertaintySection | None = None,
 ) -> str:
     """The page of a report.
 
@@ -65,6 +68,8 @@ def page(
         What the report says of each item of PRISMA.
     search : Search or None
         What was searched and screened.
+    certainty : CertaintySection or None
+        Summary of findings.
 
     Returns
     -------
@@ -102,6 +107,7 @@ def page(
         ],
         network_rule=_network_rule(question),
         survival=_survival(survival, figures),
+        certainty=None if certainty is None else certainty_parts(certainty),
         prisma=None
         if reporting is None
         else prisma_parts(reporting, search, _image(figures["prisma-flow"]) if "prisma-flow" in figures else None),

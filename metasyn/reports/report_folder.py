@@ -15,10 +15,13 @@ from typing import Any
 from metasyn._version import __version__
 from metasyn.errors import UsageError
 from metasyn.evidence import COLUMNS, Evidence
+from metasyn.records.baseline_risks import load_baseline_risks
 from metasyn.records.layout import Layout
 from metasyn.records.search import Search, load_search, search_path
 from metasyn.records.validation import did_you_mean, listed
 from metasyn.reports.analyse import OutcomeResult, analyse, joint_results
+from metasyn.reports.certainty_section import CertaintySection, certainty_section
+from metasyn.reports.certainty_values import certainty_tables
 from metasyn.reports.exchange import locked, recover, replace_folder
 from metasyn.reports.further import Joint
 from metasyn.reports.history import changes, estimates, last_edition, record
@@ -138,7 +141,14 @@ def build(path: Path, evidence: Evidence, layout: Layout, *, record_edition: boo
     joint = joint_results(question, answered)
     survival = survival_section(question, evidence, answered, layout.root / ".metasyn" / "cache" / "survival")
     networks = network_results(question, evidence)
-    content = results(question, name, answered, joint, survival, networks)
+    risks_file = layout.studies.parent / "baseline-risks.yaml"
+    certainty = None
+    if question.certainty is not None:
+        risks = load_baseline_risks(
+            risks_file, layout.name(risks_file), vocabulary=evidence.vocabulary, studies=evidence.studies
+        )
+        certainty = certainty_section(question.certainty, question, evidence, answered, risks=risks, survival=survival)
+    content = results(question, name, answered, joint, survival, networks, certainty)
     history = layout.root / "reports" / "history" / f"{name}.jsonl"
     now = estimates(content)
     place = search_path(layout)
@@ -150,12 +160,17 @@ def build(path: Path, evidence: Evidence, layout: Layout, *, record_edition: boo
         file: hashlib.sha256(path.read_bytes()).hexdigest(),
         **_curve_hashes(survival, layout),
         **(
+            {layout.name(risks_file): hashlib.sha256(risks_file.read_bytes()).hexdigest()}
+            if certainty is not None and risks_file.is_file()
+            else {}
+        ),
+        **(
             {}
             if found is None or place is None
             else {layout.name(place): hashlib.sha256(place.read_bytes()).hexdigest()}
         ),
     }
-    files = _files(question, evidence, answered, content, joint, survival, networks, reporting, search)
+    files = _files(question, evidence, answered, content, joint, survival, networks, reporting, search, certainty)
     files["changes.md"] = changes(last_edition(history), now).encode()
     files[MANIFEST] = json_text(_manifest(files, inputs)).encode()
     target = layout.root / "reports" / "build" / name
@@ -181,6 +196,7 @@ def _files(
     networks: tuple[NetworkResult, ...],
     reporting: Prisma,
     search: Search | None,
+    certainty: CertaintySection | None,
 ) -> dict[str, bytes]:
     from metasyn.plots import figure_bytes  # heavy, and only for builds
     from metasyn.reports.bias_section import bias_figures, bias_tables
@@ -220,10 +236,14 @@ def _files(
         svgs[name] = figure_bytes(figure, "svg", title=title)
         files[f"figures/{name}.svg"] = svgs[name]
         files[f"figures/{name}.png"] = figure_bytes(figure, "png")
-    for name, (rows, columns) in {**survival_tables(survival), **network_tables(networks)}.items():
+    for name, (rows, columns) in {
+        **survival_tables(survival),
+        **network_tables(networks),
+        **certainty_tables(certainty),
+    }.items():
         files[f"tables/{name}.csv"] = csv_text(rows, columns).encode()
     files["index.html"] = page(
-        question, evidence, answered, svgs, joint, survival, networks, reporting, search
+        question, evidence, answered, svgs, joint, survival, networks, reporting, search, certainty
     ).encode()
     return files
 

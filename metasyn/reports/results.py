@@ -10,13 +10,15 @@ from metasyn.evidence import COLUMNS
 from metasyn.pooling import PooledEstimate, Posterior, Subgroups
 from metasyn.pooling.counts import CountsEstimate
 from metasyn.reports.analyse import OutcomeResult, Stratum
+from metasyn.reports.certainty_section import CertaintySection
+from metasyn.reports.certainty_values import certainty_values
 from metasyn.reports.further import Joint
 from metasyn.reports.network_section import NetworkResult
 from metasyn.reports.network_values import network_values
 from metasyn.reports.question import Question
 from metasyn.reports.survival_section import SurvivalSection, survival_values
 
-SCHEMA_VERSION = "1.3.0"
+SCHEMA_VERSION = "1.4.0"
 
 
 def results(
@@ -26,6 +28,7 @@ def results(
     joint: tuple[Joint, ...] = (),
     survival: SurvivalSection | None = None,
     networks: tuple[NetworkResult, ...] = (),
+    certainty: CertaintySection | None = None,
 ) -> dict[str, Any]:
     """The content of results.json, before rounding.
 
@@ -33,7 +36,7 @@ def results(
     -------
     dict
         schema_version, report, title, results: a list with comparison, outcome, measure, strata and candidates; survival:
-        what was rebuilt of each study's survival, which enters no result; networks: strategies compared with each other.
+        what was rebuilt of each study's survival, which enters no result; networks: strategies compared with each other; certainty: the summary of findings.
         Effects are on the analysis scale (log for ratios); `*_ratio` fields are exp of them.
     """
     return {
@@ -47,6 +50,7 @@ def results(
         "results": [_outcome(result) for result in answered],
         "joint_outcomes": [_joint_values(one) for one in joint],
         "survival": None if survival is None else survival_values(survival),
+        "certainty": None if certainty is None else certainty_values(certainty),
         "networks": [network_values(one) for one in networks],
     }
 

@@ -265,8 +265,8 @@ def test_one_study_twice_in_a_pool_is_refused(project):
 
 def test_sections_that_this_version_does_not_make_are_said(project):
     project.record("a-2024")
-    built = make(project, definition=DEFINITION + "alerts: [{when: ci-crosses-null}]\ncertainty: {tool: GRADE}\n")
-    assert "asks for certainty, alerts" in (built.folder / "index.html").read_text(encoding="utf-8")
+    built = make(project, definition=DEFINITION + "alerts: [{when: ci-crosses-null}]\n")
+    assert "asks for alerts" in (built.folder / "index.html").read_text(encoding="utf-8")
 
 
 def test_definition_mistakes_are_all_said_with_their_place(project):
