@@ -5,6 +5,7 @@ from metasyn.certainty.absolute import AbsoluteEffect, absolute_effect
 from metasyn.certainty.e_value import EValue, e_value
 from metasyn.certainty.grade import GradeProposal, grade, made_on
 from metasyn.certainty.grade_domains import Judgement
+from metasyn.certainty.network_confidence import network_confidence
 from metasyn.certainty.power import detectable_hazard_ratio, events_needed, power, significant_hazard_ratio
 from metasyn.certainty.unmeasured import BiasNeeded, bias_to_explain_away, share_beyond_under_bias
 
@@ -22,6 +23,7 @@ __all__ = [
     "events_needed",
     "grade",
     "made_on",
+    "network_confidence",
     "power",
     "risk_of_bias",
     "share_beyond_under_bias",

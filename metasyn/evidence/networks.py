@@ -293,11 +293,7 @@ def _graph(trials: Sequence[Trial], studies: Mapping[str, Study], outcome: str) 
             graph.add_node(
                 node, label=node, patients=_plus(have["patients"], patients), studies=(*have["studies"], trial.name)
             )
-        biases = [studies[record].risk_of_bias for record in trial.records]
-        judged = [bias.for_outcome(outcome) for bias in biases if bias is not None]
-        overall = max(
-            (bias.overall for bias in judged if bias is not None), key=_SEVERITY.index, default="not assessed"
-        )
+        overall = worst_judgement(trial.records, studies, outcome) or "not assessed"
         design = " and ".join(sorted({studies[record].design.type for record in trial.records}))
         for treatment, comparator, *_ in trial.contrasts.rows:
             edge = graph.get_edge_data(treatment, comparator) or {
@@ -315,6 +311,13 @@ def _graph(trials: Sequence[Trial], studies: Mapping[str, Study], outcome: str) 
                 designs=tuple(sorted({*edge["designs"], design})),
             )
     return graph
+
+
+def worst_judgement(records: Sequence[str], studies: Mapping[str, Study], outcome: str) -> str | None:
+    """The worst overall risk of bias that the records of a trial have for an outcome; None where none is judged."""
+    biases = [studies[record].risk_of_bias for record in records]
+    judged = [bias.for_outcome(outcome) for bias in biases if bias is not None]
+    return max((bias.overall for bias in judged if bias is not None), key=_SEVERITY.index, default=None)
 
 
 _SEVERITY = ("not assessed", "low", "no-information", "some-concerns", "moderate", "serious", "high", "critical")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from metasyn.certainty.network_confidence import DOMAINS
 from metasyn.network import ComponentEstimate
 from metasyn.plots.forest import effect_text
 from metasyn.reports.network_figures import network_alt
@@ -175,6 +176,7 @@ def _analysis_tables(result: NetworkResult) -> list[dict[str, Any]]:
         _coherence(result, analysis),
         _robustness(result, analysis),
         _leave_one_out(result, analysis),
+        _confidence(analysis),
         _bayes(result, analysis),
         *([] if analysis.sweep is None else [_sweep(result, analysis.sweep)]),
     ]
@@ -281,6 +283,27 @@ def _leave_one_out(result: NetworkResult, analysis: NetworkAnalysis) -> dict[str
     return _table(
         "Without each study", "The network fitted again without one study at a time", ["Without", "What changes"], rows
     )
+
+
+def _confidence(analysis: NetworkAnalysis) -> dict[str, Any]:
+    rows = [
+        [
+            f"{row['treatment']} versus {row['comparator']}",
+            *(
+                f"{row[domain]}: {row[f'{domain}_why']}"
+                if row[domain] not in ("no concerns", "not assessed")
+                else str(row[domain])
+                for domain in DOMAINS
+            ),
+        ]
+        for row in analysis.confidence.to_dict("records")
+    ]
+    heads = ["Comparison", *(domain.replace("_", " ").capitalize() for domain in DOMAINS)]
+    lines = [
+        "Reporting bias and indirectness are for people to judge. 'Not assessed' is not 'no concerns': there is no overall rating while domains are open.",
+        "Reasons stand in tables/network-confidence.csv for every cell.",
+    ]
+    return _table("How far may one trust each estimate? (after CINeMA)", "Concerns by domain", heads, rows, lines)
 
 
 def _bayes(result: NetworkResult, analysis: NetworkAnalysis) -> dict[str, Any]:

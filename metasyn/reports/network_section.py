@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from metasyn.certainty import network_confidence
 from metasyn.errors import MetasynError
 from metasyn.evidence import KEY_FIELDS, Coarsening, Evidence, StrategyNetwork
+from metasyn.evidence.networks import worst_judgement
 from metasyn.evidence.transitivity import Transitivity, transitivity
 from metasyn.network import NetworkEstimate, fit_network
 from metasyn.pooling import is_ratio
@@ -38,6 +40,8 @@ class NetworkAnalysis:
     ----------
     contributions : DataFrame or None
         Share of each study (columns) in each estimate (rows); None where `why_no_contributions` says why.
+    confidence : DataFrame
+        Concerns about every estimate, of `network_confidence`.
     sweep : DataFrame or None
         treatment, correlation, estimate, ci_low, ci_high versus the reference; None where every covariance is printed.
     bayes : NetworkPosterior
@@ -51,6 +55,7 @@ class NetworkAnalysis:
     thresholds: Thresholds
     leave_one_out: LeaveOneOut
     bayes: NetworkPosterior
+    confidence: pd.DataFrame
     sweep: pd.DataFrame | None
 
 
@@ -158,7 +163,7 @@ def network_result(
         network=network,
         fits=fits,
         why_no_ranking=why,
-        analysis=None if why else _analyse(network, fits[0], small_is_good, difference),
+        analysis=None if why else _analyse(network, evidence, fits[0], small_is_good, difference),
         components=components,
         why_no_components=why_no_components,
         transitivity=transitivity(network, evidence.studies),
@@ -238,7 +243,9 @@ def _difference(ratio: float | None, measure: str) -> float:
     return abs(log(ratio)) if is_ratio(measure) else 0.0
 
 
-def _analyse(network: StrategyNetwork, fit: NetworkEstimate, small_is_good: bool, difference: float) -> NetworkAnalysis:
+def _analyse(
+    network: StrategyNetwork, evidence: Evidence, fit: NetworkEstimate, small_is_good: bool, difference: float
+) -> NetworkAnalysis:
     from metasyn.network import fit_bayes
 
     contributions, why = None, None
@@ -254,8 +261,40 @@ def _analyse(network: StrategyNetwork, fit: NetworkEstimate, small_is_good: bool
         thresholds=fit.thresholds(small_is_good=small_is_good),
         leave_one_out=fit.leave_one_out(small_is_good=small_is_good),
         bayes=fit_bayes(network.part_effects(0), reference=fit.reference, level=fit.level, small_is_good=small_is_good, measure=network.measure),
+        confidence=_confidence(network, evidence, fit, contributions, difference),
         sweep=_sweep(network, fit),
     )  # fmt: skip
+
+
+def _confidence(
+    network: StrategyNetwork,
+    evidence: Evidence,
+    fit: NetworkEstimate,
+    contributions: pd.DataFrame | None,
+    difference: float,
+) -> pd.DataFrame:
+    """Concerns about every estimate, from the risk of bias of its studies and from the network."""
+    splits = fit.split()
+    frames = {
+        "estimate": fit.league,
+        "ci_low": fit.league_ci_low,
+        "ci_high": fit.league_ci_high,
+        "pi_low": fit.league_pi_low,
+        "pi_high": fit.league_pi_high,
+    }
+    pairs = list(zip(splits["treatment"], splits["comparator"], strict=True))
+    league = pd.DataFrame({"treatment": splits["treatment"], "comparator": splits["comparator"]}).assign(
+        **{name: [frame.loc[pair] for pair in pairs] for name, frame in frames.items()}
+    )
+    return network_confidence(
+        league,
+        contributions=None if contributions is None else contributions.loc[list(splits["comparison"])],
+        judgements={
+            trial.name: worst_judgement(trial.records, evidence.studies, network.outcome) for trial in network.trials
+        },
+        splits=splits,
+        important_difference=difference,
+    )
 
 
 def _sweep(network: StrategyNetwork, fit: NetworkEstimate) -> pd.DataFrame | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from metasyn.certainty.network_confidence import DOMAINS
 from metasyn.network import ComponentEstimate, NetworkEstimate
 from metasyn.reports.network_section import NetworkAnalysis, NetworkResult, edges
 
@@ -26,6 +27,7 @@ RANK_COLUMNS = (
     "probability_within",
 )
 EDGE_COLUMNS = ("part", "treatment", "comparator", "studies", "patients", "estimate", "ci_low", "ci_high")
+CONFIDENCE_COLUMNS = ("treatment", "comparator", *(name for domain in DOMAINS for name in (domain, f"{domain}_why")))
 NODE_COLUMNS = ("node", "study", "arm", "as_recorded")
 WHERE = ("outcome", "disease", "line", "biomarker", "time_origin", "body")
 
@@ -123,6 +125,7 @@ def _analysis_values(analysis: NetworkAnalysis) -> dict[str, Any]:
             "predictive_vs_reference": _records(analysis.bayes.predictive_vs_reference),
             "ranking": _records(analysis.bayes.ranking),
         },
+        "confidence": _records(analysis.confidence),
         "correlation": None if analysis.sweep is None else _records(analysis.sweep),
     }  # fmt: skip
 
@@ -167,12 +170,14 @@ def network_tables(results: Sequence[NetworkResult]) -> dict[str, tuple[list[dic
     ranks: list[dict[str, Any]] = []
     compared: list[dict[str, Any]] = []
     nodes: list[dict[str, Any]] = []
+    confidence: list[dict[str, Any]] = []
     for result in results:
         where = {"outcome": result.outcome, **result.network.key, "body": result.network.body}
         for fit in result.fits:
             league += [where | row for row in league_rows(fit, exponentiate=result.exponentiate)]
         if result.analysis is not None:
             ranks += [where | row for row in _records(result.analysis.ranking.table)]
+            confidence += [where | row for row in _records(result.analysis.confidence)]
         compared += [where | row for row in _records(edges(result))]
         nodes += [where | row for row in _records(result.network.merged)]
     tables: dict[str, tuple[list[dict[str, Any]], tuple[str, ...]]] = {
@@ -181,5 +186,6 @@ def network_tables(results: Sequence[NetworkResult]) -> dict[str, tuple[list[dic
         "network-strategies": (nodes, (*WHERE, *NODE_COLUMNS)),
     }
     if ranks:
+        tables["network-confidence"] = (confidence, (*WHERE, *CONFIDENCE_COLUMNS))
         tables["network-ranking"] = (ranks, (*WHERE, *RANK_COLUMNS))
     return tables
