@@ -7,7 +7,7 @@ from metasyn.certainty.grade import GradeProposal, grade, made_on
 from metasyn.certainty.grade_domains import Judgement
 from metasyn.certainty.network_confidence import network_confidence
 from metasyn.certainty.power import detectable_hazard_ratio, events_needed, power, significant_hazard_ratio
-from metasyn.certainty.unmeasured import BiasNeeded, bias_to_explain_away, share_beyond_under_bias
+from metasyn.certainty.unmeasured import BiasNeeded, bias_curve, bias_to_explain_away, share_beyond_under_bias
 
 __all__ = [
     "AbsoluteEffect",
@@ -17,6 +17,7 @@ __all__ = [
     "GradeProposal",
     "Judgement",
     "absolute_effect",
+    "bias_curve",
     "bias_to_explain_away",
     "detectable_hazard_ratio",
     "e_value",

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 from scipy.special import ndtr, ndtri
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from metasyn.pooling import PooledEstimate
 
+LAST_SHARE = 0.01  # of studies, at the end of a curve
 DENSITY = 0.3989422804014327  # of the standard normal at 0
 
 
@@ -147,3 +150,45 @@ def _log_threshold(mu: float, threshold: float) -> float:
     if q != 0 and (q > 0) != (mu > 0):
         raise ValueError(f"threshold {threshold:g} lies on the other side of 1 than the pooled ratio {exp(mu):.3g}")
     return abs(q)
+
+
+def bias_curve(
+    pooled: PooledEstimate, *, threshold: float = 1.0, level: float = 0.95, points: int = 101
+) -> pd.DataFrame:
+    """The share of studies with a true effect beyond a threshold, over the bias that every study may carry.
+
+    Parameters
+    ----------
+    threshold : float
+        A ratio, in the direction of the pooled effect.
+    level : float
+        Coverage of the intervals.
+    points : int
+        Of the curve, 2 or more.
+
+    Returns
+    -------
+    DataFrame
+        bias_factor (a risk ratio from 1, no bias, to where hardly a study is left), share, ci_low, ci_high (by the delta method, within 0 and 1).
+
+    Raises
+    ------
+    ValueError
+        If a number is out of its range.
+
+    References
+    ----------
+    Mathur and VanderWeele 2020, Journal of the American Statistical Association 115:163-72.
+    """
+    import pandas as pd
+
+    if not isinstance(points, int) or points < 2:
+        raise ValueError(f"points is not a number of 2 or more ({points})")
+    most = log(bias_to_explain_away(pooled, threshold=threshold, share=LAST_SHARE, level=level).bias_factor)
+    half = float(-ndtri((1 - level) / 2))
+    rows = []
+    for place in range(points):
+        bias = max(most, 0.1) * place / (points - 1)
+        share, se = share_beyond_under_bias(pooled, threshold=threshold, bias_mean=bias)
+        rows.append((exp(bias), share, max(0.0, share - half * se), min(1.0, share + half * se)))
+    return pd.DataFrame(rows, columns=["bias_factor", "share", "ci_low", "ci_high"])

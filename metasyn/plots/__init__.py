@@ -1,6 +1,7 @@
 """Figures of results: each function draws what it is handed and returns the axes."""
 
 from metasyn.plots.baujat import baujat
+from metasyn.plots.bias_needed import bias_needed
 from metasyn.plots.bias_summary import bias_summary
 from metasyn.plots.bubble import bubble
 from metasyn.plots.component_forest import component_forest
@@ -33,6 +34,7 @@ __all__ = [
     "ForestBlock",
     "ForestRow",
     "baujat",
+    "bias_needed",
     "bias_summary",
     "bubble",
     "component_forest",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from metasyn.certainty.e_value import COVERS, EValue
@@ -16,14 +17,14 @@ DASH = "–"
 PER = 1000  # patients
 
 
-def certainty_parts(section: CertaintySection) -> dict[str, Any]:
+def certainty_parts(section: CertaintySection, images: Mapping[str, str]) -> dict[str, Any]:
     """What the template shows: one row per outcome and stratum, and below each what its certainty rests on."""
     alone = len({row.comparison for row in section.rows}) == 1
     return {
         "caption": f"Absolute effects are per {PER} patients at the baseline risk named; the interval is that of the relative effect alone.",
         "rows": [_row(row, alone) for row in section.rows],
         "details": [_details(row, alone) for row in section.rows],
-        "unmeasured": [_unmeasured(row, alone) for row in section.rows if row.e_value is not None or row.bias],
+        "unmeasured": [_unmeasured(row, alone, images) for row in section.rows if row.e_value is not None or row.bias],
         "covers": COVERS,
         "notes": list(section.notes),
         "lines": _lines(section),
@@ -122,7 +123,7 @@ def _domain(each: Judgement) -> dict[str, str]:
     return {"domain": each.domain, "levels": levels.replace("-", "−"), "why": why, "rule": each.rule}
 
 
-def _unmeasured(row: CertaintyRow, alone: bool) -> dict[str, Any]:
+def _unmeasured(row: CertaintyRow, alone: bool, images: Mapping[str, str]) -> dict[str, Any]:
     lines = []
     if row.e_value is not None:
         lines += _e_value_lines(row, row.e_value)
@@ -131,7 +132,14 @@ def _unmeasured(row: CertaintyRow, alone: bool) -> dict[str, Any]:
         lines.append(f"Bias needed to explain a pool away: not computed, {row.why_no_bias}.")
     notes = [*(row.e_value.notes[1:] if row.e_value is not None else ()), *(n for b in row.bias for n in b.notes)]
     shown = [f"{note[:1].upper()}{note[1:].rstrip('.')}." for note in dict.fromkeys(notes)]
-    return {"title": f"{_name(row, alone)}: {key_words(row.key)}", "lines": lines, "notes": shown}
+    return {
+        "title": f"{_name(row, alone)}: {key_words(row.key)}",
+        "lines": lines,
+        "notes": shown,
+        "image": images.get(row.figure),
+        "alt": "Share of studies with a true effect, over the bias that every study may carry. "
+        + " ".join(map(_bias_line, row.bias)),
+    }
 
 
 def _e_value_lines(row: CertaintyRow, found: EValue) -> list[str]:

@@ -13,7 +13,7 @@ import pandas as pd
 from metasyn.certainty.absolute import AbsoluteEffect, absolute_effect
 from metasyn.certainty.e_value import EValue, e_value
 from metasyn.certainty.grade import GradeProposal, grade
-from metasyn.certainty.unmeasured import BiasNeeded, bias_to_explain_away
+from metasyn.certainty.unmeasured import BiasNeeded, bias_curve, bias_to_explain_away
 from metasyn.errors import UsageError
 from metasyn.evidence import Evidence
 from metasyn.pooling import PooledEstimate, is_ratio
@@ -21,7 +21,7 @@ from metasyn.records.baseline_risks import BaselineRisk, quoted_row
 from metasyn.records.validation import did_you_mean, listed
 from metasyn.reports.analyse import OutcomeResult, Stratum
 from metasyn.reports.certainty_asked import CertaintyAsked
-from metasyn.reports.question import Question
+from metasyn.reports.question import Question, slug
 from metasyn.reports.shown import shown_effect
 from metasyn.reports.survival_section import SurvivalSection
 
@@ -66,6 +66,8 @@ class CertaintyRow:
         For bodies that are not all randomised.
     bias : tuple of BiasNeeded
         What would explain the pool away: for any effect, then for an important one.
+    bias_curve : DataFrame or None
+        Of `metasyn.certainty.bias_curve`, for any effect; where `bias` is given.
     """
 
     comparison: str
@@ -88,7 +90,14 @@ class CertaintyRow:
     e_value: EValue | None
     why_no_e_value: str | None
     bias: tuple[BiasNeeded, ...]
+    bias_curve: pd.DataFrame | None
     why_no_bias: str | None
+
+    @property
+    def figure(self) -> str:
+        """Name of the figure of the bias needed."""
+        where = " ".join(str(value) for value in self.key.values() if value is not None)
+        return slug(f"bias needed {self.comparison} {self.outcome} {where} {self.body}")
 
     def back(self, value: float) -> float:
         """A value of the analysis scale as people read it."""
@@ -221,6 +230,7 @@ def _row(
         e_value=found,
         why_no_e_value=why_no_e,
         bias=needed,
+        bias_curve=bias_curve(stratum.headline, level=level) if needed and stratum.headline is not None else None,
         why_no_bias=why_no_bias,
     )
 

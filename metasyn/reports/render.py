@@ -107,7 +107,9 @@ def page(
         ],
         network_rule=_network_rule(question),
         survival=_survival(survival, figures),
-        certainty=None if certainty is None else certainty_parts(certainty),
+        certainty=None
+        if certainty is None
+        else certainty_parts(certainty, {name: _image(svg) for name, svg in figures.items()}),
         prisma=None
         if reporting is None
         else prisma_parts(reporting, search, _image(figures["prisma-flow"]) if "prisma-flow" in figures else None),

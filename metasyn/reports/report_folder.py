@@ -200,6 +200,7 @@ def _files(
 ) -> dict[str, bytes]:
     from metasyn.plots import figure_bytes  # heavy, and only for builds
     from metasyn.reports.bias_section import bias_figures, bias_tables
+    from metasyn.reports.certainty_figures import certainty_figures
     from metasyn.reports.figures import left_out_forest, results_forest
     from metasyn.reports.network_figures import network_figures
     from metasyn.reports.prisma_page import prisma_figure
@@ -230,7 +231,7 @@ def _files(
     tables = bias_tables([evidence.studies[name] for name in involved(answered, networks)])
     drawn = [drawing for network in networks for drawing in network_figures(network)] + list(bias_figures(tables))
     flow = prisma_figure(reporting)
-    drawn += [flow] if flow is not None else []
+    drawn += [*([flow] if flow is not None else []), *certainty_figures(certainty)]
     files["tables/prisma.csv"] = csv_text([dict(row) for _, row in reporting.items.iterrows()], PRISMA_COLUMNS).encode()
     for name, title, figure in drawn:
         svgs[name] = figure_bytes(figure, "svg", title=title)

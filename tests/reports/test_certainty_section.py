@@ -64,7 +64,7 @@ def page(section) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("metasyn.reports", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    return environment.get_template("certainty.html.j2").render(certainty=certainty_parts(section), level="95%")
+    return environment.get_template("certainty.html.j2").render(certainty=certainty_parts(section, {}), level="95%")
 
 
 @pytest.fixture
@@ -289,3 +289,25 @@ def test_levels_that_do_not_go_with_their_domain_are_told():
 
 def test_the_template_is_part_of_the_package():
     assert (ROOT / "metasyn" / "reports" / "templates" / "certainty.html.j2").is_file()
+
+
+def test_the_bias_that_would_explain_a_pool_of_cohorts_away_is_drawn(project):
+    from metasyn.records.layout import find_layout
+    from metasyn.reports.report_folder import build
+
+    for name, estimate, ci in (
+        ("a", "0.50", "[0.35, 0.71]"),
+        ("b", "0.70", "[0.55, 0.89]"),
+        ("c", "0.90", "[0.70, 1.16]"),
+    ):
+        project.record(name, estimate=estimate, ci=ci, design="retrospective-cohort", method="psm")
+    path = project.write(
+        "reports/r.yaml",
+        "title: t\nkey: {disease: condition-x}\ncomparisons: [{name: New added, add: new}]\noutcomes: [OS]\n"
+        "prefer: [{method: psm}]\ncertainty: {tool: GRADE}\n",
+    )
+    made = build(path, ms.load_evidence(project.root, cache=False), find_layout(project.root))
+    assert len(list((made.folder / "figures").glob("bias-needed-*.svg"))) == 1
+    assert "Share of studies with a true effect, over the bias" in (made.folder / "index.html").read_text(
+        encoding="utf-8"
+    )
