@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
-from metasyn.cli.output import print_json, print_table
+from metasyn.cli.output import print_json, print_table, save_files
 from metasyn.errors import MetasynError, UsageError
 from metasyn.evidence import Evidence
 from metasyn.evidence.rebuilt import AGREEMENT_COLUMNS, Method, Rebuilt, patient_rows, rebuild
@@ -105,9 +105,6 @@ def save(made: Rebuilt, folder: Path, label: str) -> list[Path]:
     from metasyn.plots import figure_bytes
     from metasyn.reports.survival_figures import survival_figure
 
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--out {folder} is a file; accepted: a folder, which is made where there is none")
-    folder.mkdir(parents=True, exist_ok=True)
     figure: Any = survival_figure(made, label)
     files = {
         "patients.csv": csv_text(patient_rows(made), PATIENT_COLUMNS).encode(),
@@ -115,6 +112,4 @@ def save(made: Rebuilt, folder: Path, label: str) -> list[Path]:
         "survival.svg": figure_bytes(figure, "svg", title=f"{made.given.name}: {label}"),
         "survival.png": figure_bytes(figure, "png"),
     }
-    for name, raw in files.items():
-        (folder / name).write_bytes(raw)
-    return [folder / name for name in files]
+    return save_files(folder, files)

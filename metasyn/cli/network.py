@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from metasyn.cli.output import print_json, print_table
+from metasyn.cli.output import print_json, print_table, save_files
 from metasyn.errors import UsageError
 from metasyn.evidence import LEVELS, Evidence
 from metasyn.plots.forest import effect_text
@@ -141,14 +141,9 @@ def save(found: Sequence[NetworkResult], folder: Path) -> list[Path]:
     from metasyn.plots import figure_bytes
     from metasyn.reports.network_figures import network_figures
 
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--out {folder} is a file; accepted: a folder, which is made where there is none")
-    folder.mkdir(parents=True, exist_ok=True)
     files = {f"{name}.csv": csv_text(rows, columns).encode() for name, (rows, columns) in network_tables(found).items()}
     for result in found:
         for name, title, figure in network_figures(result):
             files[f"{name}.svg"] = figure_bytes(figure, "svg", title=title)
             files[f"{name}.png"] = figure_bytes(figure, "png")
-    for name, raw in files.items():
-        (folder / name).write_bytes(raw)
-    return [folder / name for name in files]
+    return save_files(folder, files)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from metasyn.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,3 +105,19 @@ def progress(text: str) -> Iterator[Callable[[int, int], None] | None]:
             bar.update(task, completed=done, total=of)
 
         yield advance
+
+
+def save_files(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
+    """Write files into the folder of --out, which is made where there is none.
+
+    Raises
+    ------
+    UsageError
+        If the folder is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--out {folder} is a file; accepted: a folder, which is made where there is none")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, raw in files.items():
+        (folder / name).write_bytes(raw)
+    return [folder / name for name in files]

@@ -37,6 +37,11 @@ class Trial:
     contrasts: TrialContrasts
     rows: tuple[Candidate, ...]
 
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Strategies that its contrasts compare, in the order of first appearance."""
+        return tuple(dict.fromkeys(node for row in self.contrasts.rows for node in row[:2]))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrategyNetwork:
@@ -233,11 +238,8 @@ def _trial(
     )
     printed, of_printed = [printed[k] for k in order], [of_printed[k] for k in order]
     contrasts = complete_contrasts(printed, arms, measure)
-    used = [
-        row
-        for one, row in zip(printed, of_printed, strict=True)
-        if one not in [unused for unused, _ in contrasts.unused]
-    ]
+    without = {id(one) for one, _ in contrasts.unused}
+    used = [row for one, row in zip(printed, of_printed, strict=True) if id(one) not in without]
     contrasts = replace(contrasts, notes=(*contrasts.notes, *_mixed(used)))
     for contrast, why in contrasts.unused:
         unusable.append((of_printed[printed.index(contrast)], why))
@@ -278,16 +280,12 @@ def _with_unique_names(trials: Sequence[Trial]) -> list[Trial]:
     ]
 
 
-def _nodes_of(trial: Trial) -> list[str]:
-    return list(dict.fromkeys(node for row in trial.contrasts.rows for node in row[:2]))
-
-
 def _graph(trials: Sequence[Trial], studies: Mapping[str, Study], outcome: str) -> networkx.Graph:
     import networkx
 
-    graph = networkx.Graph(multi_arm=[tuple(_nodes_of(trial)) for trial in trials if len(_nodes_of(trial)) > 2])
+    graph = networkx.Graph(multi_arm=[trial.nodes for trial in trials if len(trial.nodes) > 2])
     for trial in sorted(trials, key=lambda trial: trial.name):
-        size = {node: _patients(trial, node) for node in _nodes_of(trial)}
+        size = {node: _patients(trial, node) for node in trial.nodes}
         for node, patients in size.items():
             have = graph.nodes.get(node, {"patients": 0.0, "studies": ()})
             graph.add_node(
@@ -357,7 +355,7 @@ def _merged(trials: Sequence[Trial]) -> pd.DataFrame:
         (facts.node, trial.name, name, trial.written[name])
         for trial in trials
         for name, facts in trial.arms.items()
-        if facts.node in _nodes_of(trial)
+        if facts.node in trial.nodes
     ]
     frame = pd.DataFrame(rows, columns=["node", "study", "arm", "as_recorded"])
     return frame.sort_values(["node", "study", "arm"], ignore_index=True)

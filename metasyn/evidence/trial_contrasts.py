@@ -31,9 +31,9 @@ class ArmFacts:
     events: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Printed:
-    """A contrast of two arms as it was taken: effect on the analysis scale and its variance."""
+    """A contrast of two arms as it was taken: effect on the analysis scale and its variance. Two that print the same are two."""
 
     treatment: str
     comparator: str

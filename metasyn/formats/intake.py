@@ -122,6 +122,8 @@ def zip_members(raw: bytes, name: str, wanted: Callable[[str], bool]) -> list[tu
         if len(entries) > MAX_MEMBERS:
             refuse(name, f"is an archive of {len(entries):,} members; accepted: at most {MAX_MEMBERS:,}")
         return [(entry.filename, _member(archive, entry, name)) for entry in entries if wanted(entry.filename)]
+    except EvidenceError:
+        raise
     except (
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
@@ -131,15 +133,11 @@ def zip_members(raw: bytes, name: str, wanted: Callable[[str], bool]) -> list[tu
         ValueError,
         EOFError,
     ) as fault:
-        if isinstance(fault, EvidenceError):
-            raise
         refuse(
             name,
             f"is an archive that cannot be read ({clean(str(fault))[:120]}); accepted: a whole zip without password",
         )
     except Exception as fault:  # decompressors raise errors of their own (zlib.error, lzma.LZMAError)
-        if isinstance(fault, EvidenceError):
-            raise
         refuse(name, f"is an archive that cannot be unpacked ({clean(str(fault))[:120]}); accepted: a whole zip")
 
 

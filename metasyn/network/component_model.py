@@ -20,7 +20,6 @@ from metasyn.network.contrasts import Contrasts
 from metasyn.network.model import NetworkModel
 from metasyn.pooling.interval import critical_value, two_sided_p
 from metasyn.pooling.regression_model import RegressionModel, RegressionSums
-from metasyn.pooling.tau2 import COMMON, TAU2_METHODS
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -79,15 +78,6 @@ class ComponentModel:
             space=space,
             part=part,
         )
-
-
-def heterogeneity(model: RegressionModel, method: str) -> float:
-    """tau2 by one of the codes of the network model; NaN where no degree of freedom is left to see it."""
-    if method == COMMON:
-        return 0.0
-    if model.df == 0:
-        return float("nan")
-    return float(TAU2_METHODS[method].estimate(model, model.at(0.0)))
 
 
 def additivity(model: ComponentModel, tau2_standard: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from metasyn.network.connection import describe_parts
-from metasyn.network.multi_arm import ArmGroup, closing_errors, group_by_arms, variance_problems
+from metasyn.network.multi_arm import ArmGroup, closing_errors, group_by_arms, loop_errors, variance_problems
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -98,6 +98,19 @@ def read_contrasts(effects: pd.DataFrame, *, connected: bool = True) -> Contrast
     return Contrasts(
         treatments=labels, studies=owners, study=study, low=low, high=high, effect=oriented, variance=variance, groups=groups
     )  # fmt: skip
+
+
+def closing_notes(contrasts: Contrasts) -> list[str]:
+    """Multi-arm studies whose contrasts agree up to rounding only."""
+    notes = []
+    for group in contrasts.groups:
+        off = np.abs(loop_errors(group)[1]).max(axis=1, initial=0.0)
+        for row in np.flatnonzero(off > 1e-6):
+            notes.append(
+                f"study {contrasts.studies[group.study[row]]}: its contrasts close only up to {off[row]:.2g} of a standard error (rounding); their "
+                "least-squares projection is used"
+            )
+    return notes
 
 
 def _columns(effects: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from metasyn.network.count_arms import CountArms, by_study, read_arms
 from metasyn.network.count_effects import MEASURES, check_add
 from metasyn.network.count_methods import METHODS, Pairs
 from metasyn.network.count_split import split_counts
-from metasyn.network.league import two_triangles
+from metasyn.network.league import LeagueFrames, square_frame
 from metasyn.network.ranking import p_scores
 from metasyn.pooling.arrays import check_code, check_level
 from metasyn.pooling.interval import critical_value, two_sided_p
@@ -28,32 +28,19 @@ RARE = 0.1  # risk above which events are no longer rare for Breslow's approxima
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CountNetworkEstimate:
+class CountNetworkEstimate(LeagueFrames):
     """Common effects of all pairs of n treatments from counts, on the analysis scale (log for OR and RR).
 
     The frames are square, rows and columns the treatments; an entry is row versus column. On the diagonal of the league effects, standard errors and
-    limits are 0 and p values NaN.
+    limits are 0 and p values NaN. Direct effects are NaN also where the studies that compare the two have no finite odds ratio; `direct_studies`
+    counts those used.
     """
 
-    league: pd.DataFrame
-    league_se: pd.DataFrame
-    league_ci_low: pd.DataFrame
-    league_ci_high: pd.DataFrame
-    league_p: pd.DataFrame  # two-sided
-    direct: (
-        pd.DataFrame
-    )  # from the studies that compare the two; NaN where none does, or where they have no finite odds ratio
-    direct_se: pd.DataFrame
-    direct_ci_low: pd.DataFrame
-    direct_ci_high: pd.DataFrame
-    direct_studies: pd.DataFrame  # how many of those used, integer
     q: float  # MH: inconsistency between designs; IV: Cochran's, heterogeneity too; NaN for the other methods and with q_df = 0
     q_df: int
     q_p_value: float
     log_likelihood: float  # NCH; NaN for the others
     dispersion: float  # logistic: variance of the counts over that of binomial ones; NaN for the others
-    treatments: tuple[str, ...]  # in alphabetical order
-    reference: str
     k: int  # studies used
     designs: int  # distinct sets of treatments compared
     contrasts: int  # pairs of arms used
@@ -102,41 +89,6 @@ class CountNetworkEstimate:
         effect, se = self.league.to_numpy(), self.league_se.to_numpy() * np.sqrt(factor)
         note = f"standard errors of the league are multiplied by {np.sqrt(factor):.3g} for overdispersion; direct estimates are as they were"
         return replace(self, **_league(effect, se, self.level, self.treatments), notes=(*self.notes, note))
-
-    def league_table(self, *, digits: int = 2, exponentiate: bool = False) -> pd.DataFrame:
-        """The league as it is printed: network below the diagonal, direct above, treatments in the order of their names.
-
-        Parameters
-        ----------
-        digits : int
-            Decimals.
-        exponentiate : bool
-            Print ratios, where effects are their logs.
-        """
-        network = (self.league.to_numpy(), self.league_ci_low.to_numpy(), self.league_ci_high.to_numpy())
-        direct = (self.direct.to_numpy(), self.direct_ci_low.to_numpy(), self.direct_ci_high.to_numpy())
-        return two_triangles(network, direct, self.treatments, digits=digits, exponentiate=exponentiate)
-
-    def against_reference(self) -> pd.DataFrame:
-        """Every other treatment versus the reference, for a forest plot.
-
-        Returns
-        -------
-        DataFrame
-            treatment estimate se ci_low ci_high p_value direct direct_se studies (that compare the two); n - 1 rows.
-        """
-        columns = {
-            "estimate": self.league,
-            "se": self.league_se,
-            "ci_low": self.league_ci_low,
-            "ci_high": self.league_ci_high,
-            "p_value": self.league_p,
-            "direct": self.direct,
-            "direct_se": self.direct_se,
-            "studies": self.direct_studies,
-        }
-        frame = pd.DataFrame({name: values[self.reference] for name, values in columns.items()})
-        return frame.drop(index=self.reference).rename_axis("treatment").reset_index()
 
     def summary(self) -> str:
         """The network in one line."""
@@ -220,7 +172,7 @@ def fit_network_counts(
     }
     return CountNetworkEstimate(
         **_league(found.effect, found.se, level, used.treatments),
-        **{name: _square(values, used.treatments) for name, values in frames.items()},
+        **{name: square_frame(values.copy(), used.treatments) for name, values in frames.items()},
         q=found.q if found.q_df else float("nan"),
         q_df=found.q_df,
         q_p_value=float(chdtrc(found.q_df, found.q)) if found.q_df else float("nan"),
@@ -268,13 +220,7 @@ def _league(effect: Array, se: Array, level: float, treatments: tuple[str, ...])
     with np.errstate(divide="ignore", invalid="ignore"):
         p = np.where(diagonal, np.nan, two_sided_p(effect / se, None))
     frames = {"league": effect, "league_se": se, "league_ci_low": effect - half, "league_ci_high": effect + half}
-    return {name: _square(values, treatments) for name, values in (frames | {"league_p": p}).items()}
-
-
-def _square(values: npt.NDArray[Any], treatments: tuple[str, ...]) -> pd.DataFrame:
-    values = values.copy()
-    values.flags.writeable = False
-    return pd.DataFrame(values, index=list(treatments), columns=list(treatments), copy=False)
+    return {name: square_frame(values.copy(), treatments) for name, values in (frames | {"league_p": p}).items()}
 
 
 def _notes(

@@ -10,11 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import chdtrc
 
-from metasyn.network.contrasts import Contrasts, read_contrasts
+from metasyn.network.contrasts import Contrasts, closing_notes, read_contrasts
 from metasyn.network.design import QDecomposition, decompose_q
-from metasyn.network.league import two_triangles
-from metasyn.network.model import TAU2_CODES, NetworkModel, direct_evidence, most_studied
-from metasyn.network.multi_arm import loop_errors
+from metasyn.network.league import LeagueFrames, square_frame
+from metasyn.network.model import CI_CODES, NetworkModel, direct_evidence, given_tau2, interval_scale, most_studied
 from metasyn.network.ranking import p_scores
 from metasyn.pooling.arrays import check_code, check_level
 from metasyn.pooling.interval import critical_value, two_sided_p
@@ -28,36 +27,23 @@ if TYPE_CHECKING:
     from metasyn.network.thresholds import Thresholds
 
 Array = npt.NDArray[np.float64]
-CI_CODES = ("z", "t", "HK", "HK_adhoc")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class NetworkEstimate:
+class NetworkEstimate(LeagueFrames):
     """Effects of all pairs of n treatments on the analysis scale (log for ratios).
 
     The frames are square, rows and columns the treatments; an entry is row versus column. On the diagonal effects, standard errors and
     limits are 0 and p values NaN.
     """
 
-    league: pd.DataFrame
-    league_se: pd.DataFrame
-    league_ci_low: pd.DataFrame
-    league_ci_high: pd.DataFrame
-    league_p: pd.DataFrame  # two-sided
     league_pi_low: pd.DataFrame  # prediction interval; NaN for EE, and where q_df is 0
     league_pi_high: pd.DataFrame
-    direct: pd.DataFrame  # pooled from the studies that compare the two; NaN where none does
-    direct_se: pd.DataFrame
-    direct_ci_low: pd.DataFrame
-    direct_ci_high: pd.DataFrame
-    direct_studies: pd.DataFrame  # how many, integer
     tau2: float  # 0 by definition for EE; NaN where q_df is 0
     i2: float  # percent, from Q
     q: float  # Cochran's
     q_df: int
     q_p_value: float
-    treatments: tuple[str, ...]  # in alphabetical order
-    reference: str
     k: int  # studies
     designs: int  # distinct sets of treatments compared
     contrasts: int  # rows given
@@ -165,43 +151,6 @@ class NetworkEstimate:
 
         return leave_one_study_out(self, small_is_good=small_is_good)
 
-    def league_table(self, *, digits: int = 2, exponentiate: bool = False) -> pd.DataFrame:
-        """The league as it is printed: network below the diagonal, direct above, treatments in the order of their names.
-
-        Parameters
-        ----------
-        digits : int
-            Decimals.
-        exponentiate : bool
-            Print ratios, where effects are their logs.
-        """
-        network = (self.league.to_numpy(), self.league_ci_low.to_numpy(), self.league_ci_high.to_numpy())
-        direct = (self.direct.to_numpy(), self.direct_ci_low.to_numpy(), self.direct_ci_high.to_numpy())
-        return two_triangles(network, direct, self.treatments, digits=digits, exponentiate=exponentiate)
-
-    def against_reference(self) -> pd.DataFrame:
-        """Every other treatment versus the reference, for a forest plot.
-
-        Returns
-        -------
-        DataFrame
-            treatment estimate se ci_low ci_high p_value pi_low pi_high direct direct_se studies (that compare the two); n - 1 rows.
-        """
-        columns = {
-            "estimate": self.league,
-            "se": self.league_se,
-            "ci_low": self.league_ci_low,
-            "ci_high": self.league_ci_high,
-            "p_value": self.league_p,
-            "pi_low": self.league_pi_low,
-            "pi_high": self.league_pi_high,
-            "direct": self.direct,
-            "direct_se": self.direct_se,
-            "studies": self.direct_studies,
-        }
-        frame = pd.DataFrame({name: values[self.reference] for name, values in columns.items()})
-        return frame.drop(index=self.reference).rename_axis("treatment").reset_index()
-
     def summary(self) -> str:
         """The network in one line."""
         text = f"treatments {len(self.treatments)}, studies {self.k}, designs {self.designs}"
@@ -250,7 +199,7 @@ def fit_network(
     Rücker 2012, Research Synthesis Methods 3:312-24; Jackson, White and Riley 2012, Statistics in Medicine 31:3805-20 (DL); Higgins, Thompson and
     Spiegelhalter 2009, J R Stat Soc A 172:137-59 (prediction); Knapp and Hartung 2003, Statistics in Medicine 22:2693-710 (HK). See `model`.
     """
-    known = _known(tau2)
+    known = given_tau2(tau2)
     check_code("ci", ci, CI_CODES)
     check_level(level)
     data = read_contrasts(effects)
@@ -265,14 +214,12 @@ def fit_network(
     sums, q_df = regression.at(between), regression.df
     q = float(regression.at(0.0).q) if q_df else 0.0
     df = None if ci == "z" or q_df == 0 else float(q_df)
-    scale = 1.0
-    if ci.startswith("HK") and df is not None:
-        scale = float(sums.q) / df if ci == "HK" else max(1.0, float(sums.q) / df)
+    scale = interval_scale(ci, float(sums.q), df)
     predict = tau2 != "EE" and q_df > 0
     frames = _league(model, sums, scale, df, level, predicted_with=between if predict else None)
     return NetworkEstimate(
         **{
-            name: _square(values, data.treatments)
+            name: square_frame(values, data.treatments)
             for name, values in (frames | _direct(data, between, df, level)).items()
         },
         tau2=estimated,
@@ -292,17 +239,6 @@ def fit_network(
         notes=_notes(data, estimated, q_df, scale, df, level, random=tau2 != "EE", known=known is not None),
         data=data,
     )
-
-
-def _known(tau2: str | float) -> float | None:
-    """A tau2 that is given as a number; None for a code."""
-    if isinstance(tau2, str):
-        check_code("tau2", tau2, TAU2_CODES)
-        return None
-    if isinstance(tau2, bool) or not isinstance(tau2, int | float | np.floating) or not 0 <= tau2 < np.inf:
-        accepted = ", ".join(TAU2_CODES)
-        raise ValueError(f"tau2 is not a number of 0 or more ({tau2}); accepted: {accepted}, or such a number")
-    return float(tau2)
 
 
 def _league(
@@ -350,11 +286,6 @@ def _direct(data: Contrasts, tau2: float, df: float | None, level: float) -> dic
     }
 
 
-def _square(values: npt.NDArray[Any], treatments: tuple[str, ...]) -> pd.DataFrame:
-    values.flags.writeable = False
-    return pd.DataFrame(values, index=list(treatments), columns=list(treatments), copy=False)
-
-
 def _notes(
     data: Contrasts, tau2: float, q_df: int, scale: float, df: float | None, level: float, *, random: bool, known: bool
 ) -> tuple[str, ...]:
@@ -374,11 +305,4 @@ def _notes(
     between = sum(len(design) - 1 for design in data.designs) - (len(data.treatments) - 1)
     if between == 0 and len(data.treatments) > 2:
         notes.append("consistency is not assessable: no loop of the network is closed by independent designs")
-    for group in data.groups:
-        off = np.abs(loop_errors(group)[1]).max(axis=1, initial=0.0)
-        for row in np.flatnonzero(off > 1e-6):
-            notes.append(
-                f"study {data.studies[group.study[row]]}: its contrasts close only up to {off[row]:.2g} of a standard error (rounding); their "
-                "least-squares projection is used"
-            )
-    return tuple(notes)
+    return (*notes, *closing_notes(data))

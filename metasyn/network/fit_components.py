@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from metasyn.network.component_model import ComponentFit, ComponentModel, additivity, heterogeneity
+from metasyn.network.component_model import ComponentFit, ComponentModel, additivity
 from metasyn.network.components import ZERO, Combination, ComponentMatrix, Interaction, as_sum, listed, read_components
-from metasyn.network.contrasts import Contrasts, read_contrasts
-from metasyn.network.estimate import CI_CODES
+from metasyn.network.contrasts import Contrasts, closing_notes, read_contrasts
 from metasyn.network.identifiability import Attributes, Identifiability, identifiability_of
-from metasyn.network.model import TAU2_CODES
-from metasyn.network.multi_arm import loop_errors
+from metasyn.network.league import square_frame
+from metasyn.network.model import CI_CODES, estimate_tau2, given_tau2, interval_scale
 from metasyn.pooling.arrays import check_code, check_level
 from metasyn.pooling.interval import critical_value
 
@@ -188,7 +187,7 @@ def fit_components(
     Welton et al. 2009, American Journal of Epidemiology 169:1158-65; Rücker, Petropoulou and Schwarzer 2020, Biometrical Journal 62:808-21;
     Rücker, Schmitz and Schwarzer 2021, Biometrical Journal 63:447-61 (unconnected parts).
     """
-    known = _known_tau2(tau2)
+    known = given_tau2(tau2)
     check_code("ci", ci, CI_CODES)
     check_level(level)
     data = read_contrasts(effects, connected=False)
@@ -198,13 +197,11 @@ def fit_components(
     identifiability = identifiability_of(data, matrix, attributes)
     model = ComponentModel.of(data, matrix)
     found, standard = (
-        known if known is not None else heterogeneity(each, str(tau2)) for each in (model.additive, model.standard)
+        known if known is not None else estimate_tau2(each, str(tau2)) for each in (model.additive, model.standard)
     )
     sums, q_df = model.additive.at(_or_zero(found)), model.additive.df
     df = None if ci == "z" or q_df == 0 else float(q_df)
-    scale = 1.0
-    if ci.startswith("HK") and df is not None:
-        scale = float(sums.q) / df if ci == "HK" else max(1.0, float(sums.q) / df)
+    scale = interval_scale(ci, float(sums.q), df)
     fit = ComponentFit.of(model.space, sums, scale)
     tests = additivity(model, _or_zero(standard))
     p = len(matrix.names)
@@ -234,18 +231,6 @@ def fit_components(
     )  # fmt: skip
 
 
-def _known_tau2(tau2: str | float) -> float | None:
-    """A tau2 that is given as a number; None for a code."""
-    if isinstance(tau2, str):
-        check_code("tau2", tau2, TAU2_CODES)
-        return None
-    if not isinstance(tau2, int | float | np.floating) or not 0 <= tau2 < np.inf:
-        raise ValueError(
-            f"tau2 is not a number of 0 or more ({tau2}); accepted: {', '.join(TAU2_CODES)}, or such a number"
-        )
-    return float(tau2)
-
-
 def _or_zero(tau2: float) -> float:
     return 0.0 if np.isnan(tau2) else tau2
 
@@ -263,9 +248,7 @@ def _league(
     called = {"estimate": "league", "se": "league_se", "ci_low": "league_ci_low", "ci_high": "league_ci_high", "p_value": "league_p"}  # fmt: skip
     frames: dict[str, npt.NDArray[np.generic]] = {called[name]: values for name, values in columns.items()}
     frames["league_bridge"] = part[:, None] != part[None, :]
-    for values in frames.values():
-        values.flags.writeable = False
-    return {name: pd.DataFrame(values, index=names, columns=names, copy=False) for name, values in frames.items()}
+    return {name: square_frame(values, names) for name, values in frames.items()}
 
 
 def _never_next_to_nothing(matrix: ComponentMatrix, part: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
@@ -344,14 +327,7 @@ def _notes(
     if float(critical_value(level, df)) * np.sqrt(scale) < float(critical_value(level, None)):
         notes.append("the Hartung-Knapp intervals are narrower than the Wald intervals with the same tau2")
     notes += _same_components(matrix)
-    for group in data.groups:
-        off = np.abs(loop_errors(group)[1]).max(axis=1, initial=0.0)
-        for row in np.flatnonzero(off > 1e-6):
-            notes.append(
-                f"study {data.studies[group.study[row]]}: its contrasts close only up to {off[row]:.2g} of a standard error (rounding); their "
-                "least-squares projection is used"
-            )
-    return tuple(notes)
+    return (*notes, *closing_notes(data))
 
 
 def _same_components(matrix: ComponentMatrix) -> list[str]:

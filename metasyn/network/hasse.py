@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from metasyn.network.league import square_frame
 from metasyn.network.rank_probabilities import RankProbabilities
 
 Array = npt.NDArray[np.float64]
@@ -92,8 +93,8 @@ def partial_order(rankings: Mapping[str, RankProbabilities | pd.DataFrame | pd.S
         notes.append("with one outcome the order is that of its scores")
     return PartialOrder(
         scores=scores,
-        dominates=_square(dominates, names),
-        covers=_square(dominates & ~between, names),
+        dominates=square_frame(dominates, names),
+        covers=square_frame(dominates & ~between, names),
         incomparable=tuple((names[i], names[j]) for i, j in zip(first, second, strict=True) if neither[i, j]),
         equal=tuple((names[i], names[j]) for i, j in zip(first, second, strict=True) if same[i, j]),
         levels=pd.Series(_levels(dominates).tolist(), index=names, name="level"),
@@ -145,8 +146,3 @@ def _levels(dominates: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     ):  # whoever dominates it has fewer above and comes first
         levels[each] = 1 + levels[dominates[:, each]].max(initial=0)
     return levels
-
-
-def _square(values: npt.NDArray[np.bool_], names: list[str]) -> pd.DataFrame:
-    values.flags.writeable = False
-    return pd.DataFrame(values, index=names, columns=names, copy=False)

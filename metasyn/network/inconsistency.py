@@ -18,8 +18,8 @@ from scipy.special import chdtrc, ndtr
 
 from metasyn.network.contrasts import Contrasts
 from metasyn.network.design import designs_of, interaction_design
-from metasyn.network.model import TAU2_CODES, NetworkModel
-from metasyn.pooling.arrays import check_code
+from metasyn.network.league import square_frame
+from metasyn.network.model import NetworkModel, estimate_tau2, given_tau2
 from metasyn.pooling.regression_model import RegressionModel, RegressionSums
 from metasyn.pooling.tau2 import COMMON, TAU2_METHODS
 
@@ -78,20 +78,12 @@ def interaction_test(contrasts: Contrasts, tau2: str | float = "REML") -> Intera
     ----------
     Higgins et al. 2012, Research Synthesis Methods 3:98-110; White et al. 2012, Research Synthesis Methods 3:111-25.
     """
-    if isinstance(tau2, str):
-        check_code("tau2", tau2, TAU2_CODES)
-    elif not 0 <= tau2 < np.inf:
-        raise ValueError(
-            f"tau2 is not a number of 0 or more ({tau2}); accepted: {', '.join(TAU2_CODES)}, or such a number"
-        )
+    known = given_tau2(tau2)
     model = NetworkModel.of(contrasts).regression
     number, size, _ = designs_of(contrasts)
     full = RegressionModel(model.effect, model.variance, interaction_design(contrasts, number, size))
     df = model.df - full.df
-    if isinstance(tau2, str):
-        estimated = _within(full, tau2)
-    else:
-        estimated = float(tau2)
+    estimated = known if known is not None else estimate_tau2(full, str(tau2))
     at = 0.0 if np.isnan(estimated) else estimated
     apart = float(full.at(at).q) if full.df else 0.0
     q = max(0.0, float(model.at(at).q) - apart) if df else 0.0
@@ -113,12 +105,6 @@ def interaction_test(contrasts: Contrasts, tau2: str | float = "REML") -> Intera
         assessable=df > 0,
         notes=tuple(notes),
     )
-
-
-def _within(full: RegressionModel, method: str) -> float:
-    if method == COMMON:
-        return 0.0
-    return float(TAU2_METHODS[method].estimate(full, full.at(0.0))) if full.df else float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -161,8 +147,8 @@ def random_inconsistency(contrasts: Contrasts) -> RandomInconsistency:
     if reason := model.unseen:
         nothing = np.full((len(names), len(names)), np.nan)
         return RandomInconsistency(
-            league=_frozen(nothing, names),
-            league_se=_frozen(nothing.copy(), names),
+            league=square_frame(nothing, names),
+            league_se=square_frame(nothing.copy(), names),
             tau2=float("nan"),
             gamma2=float("nan"),
             likelihood_ratio=float("nan"),
@@ -184,8 +170,8 @@ def random_inconsistency(contrasts: Contrasts) -> RandomInconsistency:
             f"{model.df_between} degrees of freedom between designs: with fewer than 5, gamma2 is hardly estimable"
         )
     return RandomInconsistency(
-        league=_frozen(effect, names),
-        league_se=_frozen(np.sqrt(variance), names),
+        league=square_frame(effect, names),
+        league_se=square_frame(np.sqrt(variance), names),
         tau2=found.tau2,
         gamma2=found.gamma2,
         likelihood_ratio=ratio,
@@ -276,8 +262,3 @@ class _TwoVariances:
                 root = brentq(lambda tau2: self.at(tau2).score, low.tau2, high.tau2, xtol=1e-14 * least, rtol=1e-13)
                 candidates.append(self.at(float(root)))
         return max(candidates, key=lambda point: point.log_likelihood)
-
-
-def _frozen(values: Array, names: list[str]) -> pd.DataFrame:
-    values.flags.writeable = False
-    return pd.DataFrame(values, index=names, columns=names, copy=False)

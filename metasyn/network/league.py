@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +12,71 @@ import pandas as pd
 
 Array = npt.NDArray[np.float64]
 NOTHING = "."
+# columns of `against_reference` and the frames that they come from; a result without a frame is without the column
+AGAINST = {
+    "estimate": "league",
+    "se": "league_se",
+    "ci_low": "league_ci_low",
+    "ci_high": "league_ci_high",
+    "p_value": "league_p",
+    "pi_low": "league_pi_low",
+    "pi_high": "league_pi_high",
+    "direct": "direct",
+    "direct_se": "direct_se",
+    "studies": "direct_studies",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LeagueFrames:
+    """Effects of all pairs of n treatments: square frames, rows and columns the treatments; an entry is row versus column."""
+
+    league: pd.DataFrame
+    league_se: pd.DataFrame
+    league_ci_low: pd.DataFrame
+    league_ci_high: pd.DataFrame
+    league_p: pd.DataFrame  # two-sided
+    direct: pd.DataFrame  # pooled from the studies that compare the two; NaN where none does
+    direct_se: pd.DataFrame
+    direct_ci_low: pd.DataFrame
+    direct_ci_high: pd.DataFrame
+    direct_studies: pd.DataFrame  # how many, integer
+    treatments: tuple[str, ...]  # in alphabetical order
+    reference: str
+
+    def league_table(self, *, digits: int = 2, exponentiate: bool = False) -> pd.DataFrame:
+        """The league as it is printed: network below the diagonal, direct above, treatments in the order of their names.
+
+        Parameters
+        ----------
+        digits : int
+            Decimals.
+        exponentiate : bool
+            Print ratios, where effects are their logs.
+        """
+        network = (self.league.to_numpy(), self.league_ci_low.to_numpy(), self.league_ci_high.to_numpy())
+        direct = (self.direct.to_numpy(), self.direct_ci_low.to_numpy(), self.direct_ci_high.to_numpy())
+        return two_triangles(network, direct, self.treatments, digits=digits, exponentiate=exponentiate)
+
+    def against_reference(self) -> pd.DataFrame:
+        """Every other treatment versus the reference, for a forest plot.
+
+        Returns
+        -------
+        DataFrame
+            treatment estimate se ci_low ci_high p_value, pi_low pi_high where there are prediction intervals, direct direct_se studies (that
+            compare the two); n - 1 rows.
+        """
+        columns = {
+            name: getattr(self, frame)[self.reference] for name, frame in AGAINST.items() if hasattr(self, frame)
+        }
+        return pd.DataFrame(columns).drop(index=self.reference).rename_axis("treatment").reset_index()
+
+
+def square_frame(values: npt.NDArray[Any], names: Sequence[str]) -> pd.DataFrame:
+    """A read-only square frame over an array, which is not copied and becomes read-only too."""
+    values.flags.writeable = False
+    return pd.DataFrame(values, index=list(names), columns=list(names), copy=False)
 
 
 def two_triangles(

@@ -11,10 +11,9 @@ import pandas as pd
 from scipy.special import chdtrc
 
 from metasyn.network.connection import parts
-from metasyn.network.model import NetworkModel
+from metasyn.network.model import NetworkModel, estimate_tau2, interval_scale
 from metasyn.pooling.interval import critical_value, two_sided_p
 from metasyn.pooling.regression_model import RegressionModel
-from metasyn.pooling.tau2 import TAU2_METHODS
 
 if TYPE_CHECKING:
     from metasyn.network.estimate import NetworkEstimate
@@ -212,12 +211,10 @@ def _refit(fit: NetworkEstimate, model: NetworkModel) -> tuple[dict[str, float],
     if fit.tau2_method in ("EE", "given"):
         tau2 = fit.tau2
     else:
-        tau2 = float(TAU2_METHODS[fit.tau2_method].estimate(regression, common)) if regression.df else np.nan
+        tau2 = estimate_tau2(regression, fit.tau2_method, common)
     sums = common if np.isnan(tau2) or tau2 == 0 else regression.at(tau2)
     df = None if fit.ci_method == "z" or regression.df == 0 else float(regression.df)
-    scale = 1.0
-    if fit.ci_method.startswith("HK") and df is not None:
-        scale = float(sums.q) / df if fit.ci_method == "HK" else max(1.0, float(sums.q) / df)
+    scale = interval_scale(fit.ci_method, float(sums.q), df)
     effect, variance = model.league(sums)
     q = float(common.q) if regression.df else 0.0
     estimates = {

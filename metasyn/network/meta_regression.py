@@ -17,15 +17,13 @@ import pandas as pd
 from scipy.special import chdtrc, fdtrc
 
 from metasyn.network.contrasts import Contrasts, read_contrasts
-from metasyn.network.model import TAU2_CODES, NetworkModel, most_studied
+from metasyn.network.model import CI_CODES, TAU2_CODES, NetworkModel, estimate_tau2, interval_scale, most_studied
 from metasyn.pooling.arrays import check_code, check_level
 from metasyn.pooling.interval import critical_value, two_sided_p
 from metasyn.pooling.regression_model import RegressionModel
-from metasyn.pooling.tau2 import COMMON, TAU2_METHODS
 
 Array = npt.NDArray[np.float64]
 ASSUMPTIONS = ("common", "independent")
-CI_CODES = ("z", "t", "HK", "HK_adhoc")
 ALIASED = 1e-9  # of a column's length, left beyond the columns before it
 
 
@@ -211,11 +209,10 @@ def _fit(
     level: float,
 ) -> NetworkMetaRegression:
     common = model.at(0.0)
-    between = 0.0 if tau2 == COMMON else float(TAU2_METHODS[tau2].estimate(model, common)) if model.df else float("nan")
+    between = estimate_tau2(model, tau2, common)
     sums = common if np.isnan(between) or between == 0 else model.at(between)
     df = None if ci == "z" or model.df == 0 else float(model.df)
-    factor = float(sums.q) / model.df if ci.startswith("HK") and model.df else 1.0
-    covariance = (max(1.0, factor) if ci == "HK_adhoc" else factor) * sums.covariance
+    covariance = interval_scale(ci, float(sums.q), df) * sums.covariance
     covariance.flags.writeable = False
     frame = _table(sums.coefficients, np.sqrt(np.diag(covariance)), df, level)
     frame.insert(0, "term", [term for term, _, _ in terms])

@@ -19,11 +19,13 @@ import numpy.typing as npt
 
 from metasyn.network.contrasts import Contrasts
 from metasyn.network.multi_arm import ArmGroup
+from metasyn.pooling.arrays import check_code
 from metasyn.pooling.regression_model import RegressionModel, RegressionSums
 from metasyn.pooling.tau2 import COMMON, TAU2_METHODS
 
 Array = npt.NDArray[np.float64]
 TAU2_CODES = (COMMON, "DL", "ML", "REML")
+CI_CODES = ("z", "t", "HK", "HK_adhoc")
 
 
 def rotation(group: ArmGroup) -> tuple[Array, Array]:
@@ -67,11 +69,7 @@ class NetworkModel:
 
     def tau2(self, method: str) -> float:
         """tau2 by one of `TAU2_CODES`; NaN where no degree of freedom is left to see it."""
-        if method == COMMON:
-            return 0.0
-        if self.regression.df == 0:
-            return float("nan")
-        return float(TAU2_METHODS[method].estimate(self.regression, self.regression.at(0.0)))
+        return estimate_tau2(self.regression, method)
 
     def league(self, sums: RegressionSums) -> tuple[Array, Array]:
         """Effects of row versus column treatment and their variances, shape (n, n) each."""
@@ -83,6 +81,39 @@ class NetworkModel:
         # distances between rows lose fewer digits than differences of variances
         apart = root[:, None, :] - root[None, :, :]
         return place[:, None] - place[None, :], np.einsum("ijp,ijp->ij", apart, apart)
+
+
+def given_tau2(tau2: str | float) -> float | None:
+    """A tau2 that is given as a number; None for one of `TAU2_CODES`.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    if isinstance(tau2, str):
+        check_code("tau2", tau2, TAU2_CODES)
+        return None
+    if isinstance(tau2, bool) or not isinstance(tau2, int | float | np.integer | np.floating) or not 0 <= tau2 < np.inf:
+        accepted = ", ".join(TAU2_CODES)
+        raise ValueError(f"tau2 is not a number of 0 or more ({tau2}); accepted: {accepted}, or such a number")
+    return float(tau2)
+
+
+def estimate_tau2(regression: RegressionModel, method: str, common: RegressionSums | None = None) -> float:
+    """tau2 by one of `TAU2_CODES`, from `common`, the fit at tau2 = 0, where it is there; NaN where no degree of freedom is left to see it."""
+    if method == COMMON:
+        return 0.0
+    if regression.df == 0:
+        return float("nan")
+    return float(TAU2_METHODS[method].estimate(regression, regression.at(0.0) if common is None else common))
+
+
+def interval_scale(ci: str, q: float, df: float | None) -> float:
+    """What Hartung-Knapp intervals multiply variances by: the generalised Q over its df, for HK_adhoc never below 1; 1 for other codes."""
+    if not ci.startswith("HK") or not df:
+        return 1.0
+    return q / df if ci == "HK" else max(1.0, q / df)
 
 
 def most_studied(contrasts: Contrasts) -> int:

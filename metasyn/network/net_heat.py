@@ -11,6 +11,7 @@ from scipy.special import chdtrc
 
 from metasyn.network.contrasts import Contrasts
 from metasyn.network.design import DEPENDENT, decompose_q, designs_of
+from metasyn.network.league import square_frame
 from metasyn.network.multi_arm import ArmGroup
 
 Array = npt.NDArray[np.float64]
@@ -123,8 +124,8 @@ def net_heat(
         }
     )
     return NetHeat(
-        q_diff=_frozen(q_diff, labels),
-        hat=_frozen(hat, labels),
+        q_diff=square_frame(q_diff, labels),
+        hat=square_frame(hat, labels),
         rows=rows,
         designs=designs,
         q=q,
@@ -242,11 +243,6 @@ def _similar(q_diff: Array) -> tuple[int, ...]:
 
     apart = pdist(np.abs(q_diff) + np.abs(q_diff.T))
     return tuple(leaves_list(linkage(apart, method="average", optimal_ordering=len(q_diff) <= 100)).tolist())
-
-
-def _frozen(values: Array, labels: list[str]) -> pd.DataFrame:
-    values.flags.writeable = False
-    return pd.DataFrame(values, index=labels, columns=labels, copy=False)
 
 
 def _notes(designs: pd.DataFrame, q_df: int, no_tau2: bool) -> tuple[str, ...]:

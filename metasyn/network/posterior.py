@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from metasyn.network.design_adjusted import DesignComparison
+from metasyn.network.league import square_frame
 from metasyn.network.posterior_mixture import Mixtures
 from metasyn.pooling.marginals import Mixture, TauMarginal
 from metasyn.pooling.priors import TauPrior
@@ -190,5 +191,4 @@ def _square(later: Array, earlier: Array, treatments: tuple[str, ...], diagonal:
     values = np.full((n, n), diagonal)
     rows, columns = np.tril_indices(n, -1)
     values[rows, columns], values[columns, rows] = later, earlier
-    values.flags.writeable = False
-    return pd.DataFrame(values, index=list(treatments), columns=list(treatments), copy=False)
+    return square_frame(values, treatments)

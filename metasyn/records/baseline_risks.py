@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field
 from metasyn.errors import EvidenceError, Problem
 from metasyn.records.fields import Count, Flag, Interval, Level, Model, Number, Slug, Text
 from metasyn.records.study import Study, TimeOrigin
-from metasyn.records.validation import Loc, did_you_mean, listed, problem_at, validate
+from metasyn.records.validation import Loc, did_you_mean, listed, problem_at, read_model
 from metasyn.records.vocabulary import Vocabulary
-from metasyn.records.yaml_reader import Document, read_document
+from metasyn.records.yaml_reader import Document
 
 FILE = "baseline-risks.yaml"
 
@@ -101,12 +101,7 @@ def load_baseline_risks(
     """
     if not path.is_file():
         return ()
-    document = read_document(path.read_bytes(), file)
-    problems = [problem for problem in document.problems if problem.severity == "error"]
-    made = None
-    if document.data is not None:
-        made, complaints = validate(BaselineRisks, document, file)
-        problems += complaints
+    made, document, problems = read_model(BaselineRisks, path.read_bytes(), file)
     if made is not None:
         problems += _problems(made.baseline_risks, document, file, vocabulary, studies)
     if made is None or problems:

@@ -11,8 +11,8 @@ from pydantic import Field
 from metasyn.errors import EvidenceError, Problem
 from metasyn.records.fields import Count, Date, Flag, Model, Slug, Text
 from metasyn.records.layout import Layout
-from metasyn.records.validation import Loc, did_you_mean, listed, problem_at, validate
-from metasyn.records.yaml_reader import Document, read_document
+from metasyn.records.validation import Loc, did_you_mean, listed, problem_at, read_model
+from metasyn.records.yaml_reader import Document
 
 FILE = "search.yaml"
 ALL = "all"  # the entry for every report without one of its own
@@ -237,12 +237,7 @@ def load_search(
         raw = path.read_bytes()
     except OSError as error:
         raise EvidenceError([_of_file(file, f"cannot be read ({error.strerror}); accepted: a file that can")]) from None
-    document = read_document(raw, file)
-    problems = [problem for problem in document.problems if problem.severity == "error"]
-    found = None
-    if document.data is not None:
-        found, complaints = validate(SearchFile, document, file)
-        problems += complaints
+    found, document, problems = read_model(SearchFile, raw, file)
     if found is not None:
         problems += _unknown_reports(found, document, file, reports)
         for name, search in found.searches.items():

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from metasyn.errors import Problem, Severity
 from metasyn.records.look_alikes import in_latin
 from metasyn.records.printed import kind_of
-from metasyn.records.yaml_reader import Document
+from metasyn.records.yaml_reader import Document, read_document
 
 M = TypeVar("M", bound=BaseModel)
 Loc = tuple[str | int, ...]
@@ -85,6 +85,22 @@ def validate(model: type[M], document: Document, file: str) -> tuple[M | None, l
         details = error.errors(include_url=False, include_context=True)
     problems = [_problem(model, document, file, detail) for detail in details]
     return None, _without_repeats(_without_echoes(problems))
+
+
+def read_model(model: type[M], raw: bytes, file: str) -> tuple[M | None, Document, list[Problem]]:
+    """Read a YAML file that holds one model.
+
+    Returns
+    -------
+    (model or None, document, problems)
+        The document says where each field stands; the model is None where the file does not hold one.
+    """
+    document = read_document(raw, file)
+    problems = [problem for problem in document.problems if problem.severity == "error"]
+    if document.data is None:
+        return None, document, problems
+    made, complaints = validate(model, document, file)
+    return made, document, problems + complaints
 
 
 def _without_echoes(problems: list[Problem]) -> list[Problem]:

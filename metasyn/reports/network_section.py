@@ -195,16 +195,11 @@ def why_no_ranking(network: StrategyNetwork, better: str | None) -> str | None:
         return (
             "not all studies are randomised: differences between comparisons may be differences between patients, and a rank would hide that"
         )  # fmt: skip
-    if sum(len(nodes) - 1 for nodes in _nodes(network)) == len(network.graph) - 1:
+    if sum(len(trial.nodes) - 1 for trial in network.trials) == len(network.graph) - 1:
         return "no comparison is made twice: how far studies differ cannot be seen, and ranks would rest on the supposition that they do not"
     if better is None:
         return "the vocabulary does not say whether more or less of this outcome is better"
     return None
-
-
-def _nodes(network: StrategyNetwork) -> list[set[str]]:
-    """Strategies of each trial."""
-    return [{node for row in trial.contrasts.rows for node in row[:2]} for trial in network.trials]
 
 
 def _alike(network: StrategyNetwork) -> str:
@@ -248,6 +243,7 @@ def _analyse(
 ) -> NetworkAnalysis:
     from metasyn.network import fit_bayes
 
+    coherence = fit.coherence()
     contributions, why = None, None
     try:
         contributions = fit.contributions(method="random-walk", by="study")
@@ -255,13 +251,13 @@ def _analyse(
         why = str(fault)
     return NetworkAnalysis(
         ranking=fit.rank_probabilities(small_is_good=small_is_good, important_difference=difference),
-        coherence=fit.coherence(),
+        coherence=coherence,
         contributions=contributions,
         why_no_contributions=why,
         thresholds=fit.thresholds(small_is_good=small_is_good),
         leave_one_out=fit.leave_one_out(small_is_good=small_is_good),
         bayes=fit_bayes(network.part_effects(0), reference=fit.reference, level=fit.level, small_is_good=small_is_good, measure=network.measure),
-        confidence=_confidence(network, evidence, fit, contributions, difference),
+        confidence=_confidence(network, evidence, fit, coherence.splits, contributions, difference),
         sweep=_sweep(network, fit),
     )  # fmt: skip
 
@@ -270,11 +266,11 @@ def _confidence(
     network: StrategyNetwork,
     evidence: Evidence,
     fit: NetworkEstimate,
+    splits: pd.DataFrame,
     contributions: pd.DataFrame | None,
     difference: float,
 ) -> pd.DataFrame:
     """Concerns about every estimate, from the risk of bias of its studies and from the network."""
-    splits = fit.split()
     frames = {
         "estimate": fit.league,
         "ci_low": fit.league_ci_low,

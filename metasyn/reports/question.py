@@ -14,9 +14,9 @@ from metasyn.evidence.preference import DEFAULT_PREFERENCE, wish_problem
 from metasyn.records.fields import Flag, Level, Model, Text, refuse
 from metasyn.records.printed import parse_printed
 from metasyn.records.study import TimeOrigin
-from metasyn.records.validation import Loc, did_you_mean, listed, problem_at, validate
+from metasyn.records.validation import Loc, did_you_mean, listed, problem_at, read_model
 from metasyn.records.vocabulary import Vocabulary
-from metasyn.records.yaml_reader import Document, read_document
+from metasyn.records.yaml_reader import Document
 from metasyn.reports.certainty_asked import CertaintyAsked
 
 ATTRIBUTES = (
@@ -228,12 +228,7 @@ def load_question(path: Path, file: str, vocabulary: Vocabulary | None) -> Quest
     EvidenceError
         Carries every problem of the file.
     """
-    document = read_document(path.read_bytes(), file)
-    problems = [problem for problem in document.problems if problem.severity == "error"]
-    question = None
-    if document.data is not None:
-        question, complaints = validate(Question, document, file)
-        problems += complaints
+    question, document, problems = read_model(Question, path.read_bytes(), file)
     if question is not None:
         problems += _references(question, document, file, vocabulary)
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", path.stem):

@@ -87,6 +87,7 @@ def page(
     assert environment.loader is not None
     css = environment.loader.get_source(environment, "report.css")[0]
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    images = {name: _image(svg) for name, svg in figures.items()}
     studies = [evidence.studies[name] for name in involved(answered, networks)]
     return environment.get_template("report.html.j2").render(
         title=question.title,
@@ -99,23 +100,16 @@ def page(
         css_hash=f"sha256-{digest}",
         level=f"{question.model.level:.0%}",
         overview=_overview(answered, question.model.level),
-        results=[_section(result, figures, question.model.level) for result in answered],
+        results=[_section(result, images, question.model.level) for result in answered],
         joint=[joint_table(one) for one in joint],
-        networks=[
-            network_parts(one, {name: _image(svg) for name, svg in figures.items() if name.startswith(one.name)})
-            for one in networks
-        ],
+        networks=[network_parts(one, images) for one in networks],
         network_rule=_network_rule(question),
-        survival=_survival(survival, figures),
-        certainty=None
-        if certainty is None
-        else certainty_parts(certainty, {name: _image(svg) for name, svg in figures.items()}),
-        prisma=None
-        if reporting is None
-        else prisma_parts(reporting, search, _image(figures["prisma-flow"]) if "prisma-flow" in figures else None),
+        survival=_survival(survival, images),
+        certainty=None if certainty is None else certainty_parts(certainty, images),
+        prisma=None if reporting is None else prisma_parts(reporting, search, images.get("prisma-flow")),
         studies=[_study(study) for study in studies],
         bias=bias_rows(studies),
-        bias_figures=bias_parts(bias_tables(studies), {name: _image(svg) for name, svg in figures.items()}),
+        bias_figures=bias_parts(bias_tables(studies), images),
         notes=[{"name": name_of(study), "lines": study.notes} for study in studies if study.notes],
         findings=_findings(evidence, studies),
         methods=methods(question),
@@ -136,10 +130,9 @@ def anchor(result: OutcomeResult) -> str:
     return slug(f"{result.comparison} {result.outcome}")
 
 
-def _survival(section: SurvivalSection | None, figures: Mapping[str, bytes]) -> dict[str, Any] | None:
+def _survival(section: SurvivalSection | None, images: Mapping[str, str]) -> dict[str, Any] | None:
     if section is None or not (section.studies or section.not_rebuilt):
         return None
-    images = {one.name: _image(figures[one.name]) for one in section.studies if one.name in figures}
     return survival_parts(section, images)
 
 
@@ -203,14 +196,14 @@ def _prediction(pooled: PooledEstimate) -> str:
     return f"{pooled.back(pooled.pi_low):.2f} to {pooled.back(pooled.pi_high):.2f}"
 
 
-def _section(result: OutcomeResult, figures: Mapping[str, bytes], level: float) -> dict[str, Any]:
+def _section(result: OutcomeResult, images: Mapping[str, str], level: float) -> dict[str, Any]:
     name = anchor(result)
     used = pd.concat([stratum.rows for stratum in result.strata]) if result.strata else result.candidates.iloc[:0]
     return {
         "anchor": name,
         "heading": f"{result.label}: {result.comparison}",
         "sentences": _sentences(result, level),
-        "image": _image(figures[name]) if name in figures else None,
+        "image": images.get(name),
         "alt": alternative_text(result, level),
         "caption": f"{measure_name(result.measure).capitalize()} with intervals, as printed where the paper prints them at this level; squares grow with weight, the diamond is the pooled result"
         + (
@@ -222,7 +215,7 @@ def _section(result: OutcomeResult, figures: Mapping[str, bytes], level: float) 
         "further": further_tables(result),
         "used": [_used_row(row) for _, row in used.iterrows()],
         "left_out": [_left_out_row(row) for _, row in result.left_out.iterrows()],
-        "left_image": _image(figures[f"{name}-not-used"]) if f"{name}-not-used" in figures else None,
+        "left_image": images.get(f"{name}-not-used"),
         "left_open": not result.strata,
         "left_alt": f"Estimates of {result.label.lower()} that were not used; the table below gives each with the reason.",
     }

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from network_reference import below, cases, close, network
 from numpy.testing import assert_allclose
+from random_networks import networks
 
 from metasyn.network import NetworkEstimate, fit_network
 from metasyn.pooling import pool
@@ -253,24 +254,6 @@ def same(one: NetworkEstimate, other: NetworkEstimate) -> None:
     assert_allclose([one.tau2, one.q, one.i2], [other.tau2, other.q, other.i2], rtol=1e-7, atol=1e-9)
     for frame in ("league", "league_se", "league_ci_low", "league_pi_high", "direct", "direct_se"):
         assert_allclose(getattr(one, frame), getattr(other, frame).loc[names, names], rtol=1e-7, atol=1e-8)
-
-
-@st.composite
-def networks(draw) -> pd.DataFrame:
-    """Connected networks of two- to four-arm studies, from arms with means and variances."""
-    n = draw(st.integers(2, 6))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    chain = [[i, i + 1] for i in range(n - 1)]
-    more = [rng.permutation(n)[: rng.integers(2, min(n, 4) + 1)].tolist() for _ in range(draw(st.integers(1, 6)))]
-    rows = []
-    for number, arms in enumerate(chain + more):
-        mean, variance = rng.normal(0, 1, len(arms)), rng.uniform(0.02, 0.5, len(arms))
-        rows += [
-            (f"s{number}", f"t{arms[j]}", f"t{arms[i]}", mean[j] - mean[i], np.sqrt(variance[i] + variance[j]))
-            for i in range(len(arms))
-            for j in range(i + 1, len(arms))
-        ]
-    return pd.DataFrame(rows, columns=["study", "treatment", "comparator", "effect", "se"])
 
 
 METHODS = st.sampled_from(["EE", "DL", "ML", "REML"])

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from network_reference import close, network
 from numpy.testing import assert_allclose
+from random_networks import networks
 
 from metasyn.network import fit_network
 from metasyn.network.leave_one_out import leave_one_study_out, study_impact
@@ -224,26 +225,8 @@ def test_the_impact_of_an_only_bridge_is_one():
     assert_allclose(impact.loc["1", "A:B"], 0.5)  # half the information
 
 
-@st.composite
-def networks(draw) -> pd.DataFrame:
-    """Networks of two- and three-arm studies, a chain at least, from arms with means and variances."""
-    n = draw(st.integers(2, 5))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    chain = [[i, i + 1] for i in range(n - 1)]
-    more = [rng.permutation(n)[: rng.integers(2, min(n, 3) + 1)].tolist() for _ in range(draw(st.integers(1, 5)))]
-    rows = []
-    for number, arms in enumerate(chain + more):
-        mean, variance = rng.normal(0, 1, len(arms)), rng.uniform(0.02, 0.5, len(arms))
-        rows += [
-            (f"s{number}", f"t{arms[j]}", f"t{arms[i]}", mean[j] - mean[i], np.sqrt(variance[i] + variance[j]))
-            for i in range(len(arms))
-            for j in range(i + 1, len(arms))
-        ]
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
 @settings(max_examples=20, deadline=None)
-@given(networks(), st.randoms())
+@given(networks(treatments=5, arms=3, more=(1, 5)), st.randoms())
 def test_order_and_direction_do_not_matter_and_impacts_are_shares(frame, random):
     order = list(range(len(frame)))
     random.shuffle(order)

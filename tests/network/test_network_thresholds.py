@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from network_reference import CONTENT, network
 from numpy.testing import assert_allclose
+from random_networks import networks
 
 from metasyn.network import NetworkEstimate, fit_network
 from metasyn.network.thresholds import thresholds
@@ -192,26 +193,8 @@ def test_moving_all_studies_of_a_comparison_is_moving_the_comparison():
         assert decided(fit_network(again, tau2=fit.tau2)) == expected
 
 
-@st.composite
-def networks(draw) -> pd.DataFrame:
-    """Connected networks of two- to four-arm studies, from arms with means and variances."""
-    n = draw(st.integers(2, 6))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    chain = [[i, i + 1] for i in range(n - 1)]
-    more = [rng.permutation(n)[: rng.integers(2, min(n, 4) + 1)].tolist() for _ in range(draw(st.integers(0, 5)))]
-    rows = []
-    for number, arms in enumerate(chain + more):
-        mean, variance = rng.normal(0, 1, len(arms)), rng.uniform(0.02, 0.5, len(arms))
-        rows += [
-            (f"s{number}", f"t{arms[j]}", f"t{arms[i]}", mean[j] - mean[i], np.sqrt(variance[i] + variance[j]))
-            for i in range(len(arms))
-            for j in range(i + 1, len(arms))
-        ]
-    return pd.DataFrame(rows, columns=["study", "treatment", "comparator", "effect", "se"])
-
-
 @settings(max_examples=12, deadline=None)
-@given(networks(), st.booleans(), st.sampled_from([0.0, 0.1, 0.7, 3.0]), st.sampled_from(["EE", "DL", 0.3]))
+@given(networks(more=(0, 5)), st.booleans(), st.sampled_from([0.0, 0.1, 0.7, 3.0]), st.sampled_from(["EE", "DL", 0.3]))
 def test_any_network_agrees_with_brute_force(frame, small_is_good, width, tau2):
     fit = fit_network(frame, tau2=tau2)
     options = {"small_is_good": small_is_good, "width": width}
@@ -223,7 +206,7 @@ def test_any_network_agrees_with_brute_force(frame, small_is_good, width, tau2):
 
 
 @settings(max_examples=8, deadline=None)
-@given(networks(), st.floats(0.01, 100), st.randoms())
+@given(networks(more=(0, 5)), st.floats(0.01, 100), st.randoms())
 def test_order_direction_and_unit_do_not_matter(frame, factor, random):
     fit = fit_network(frame, tau2="DL")
     order = list(range(len(frame)))
@@ -250,7 +233,7 @@ def test_order_direction_and_unit_do_not_matter(frame, factor, random):
 
 
 @settings(max_examples=12, deadline=None)
-@given(networks())
+@given(networks(more=(0, 5)))
 def test_influence_makes_the_estimates_from_the_data(frame):
     fit = fit_network(frame, tau2="DL")
     for by in ("study", "comparison"):
