@@ -8,7 +8,12 @@ import sys
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 problems found, 2 wrong usage."""
-    from metasyn.cli import transfer_commands  # noqa: F401 (adds its commands)
+    from metasyn.cli import (  # noqa: F401 (each adds its commands)
+        build_command,
+        history_commands,
+        serve_commands,
+        transfer_commands,
+    )
     from metasyn.cli.app import app
     from metasyn.errors import EvidenceError, MetasynError, UsageError
 

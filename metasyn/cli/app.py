@@ -21,7 +21,7 @@ from metasyn.cli.options import (
     ProjectOption,
     question_arguments,
 )
-from metasyn.errors import MetasynError, UsageError
+from metasyn.errors import UsageError
 
 if TYPE_CHECKING:
     from metasyn.errors import Problem
@@ -411,78 +411,3 @@ def network(
         print_networks(found, asked)
     for path in save(found, out) if out is not None else ():
         print(path, file=sys.stderr)
-
-
-@app.command()
-def build(
-    names: Annotated[list[str] | None, typer.Argument(help="Reports; by default all.")] = None,
-    record: Annotated[
-        bool, typer.Option("--record", help="Append an edition to reports/history/ where anything changed.")
-    ] = False,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Build nothing; prove that the built reports are whole.")
-    ] = False,
-    project: ProjectOption = HERE,
-) -> None:
-    """Build reports into reports/build/."""
-    from metasyn import reports
-
-    if verify and record:
-        raise UsageError("--verify builds nothing, so there is nothing to --record; give one of them")
-    layout = project_layout(project)
-    paths = reports.definitions(layout.root, list(dict.fromkeys(names)) if names else None)
-    if verify:
-        wrong = [line for path in paths for line in reports.verify(layout.root / "reports" / "build" / path.stem)]
-        for text in wrong:
-            print(text)
-        if wrong:
-            raise typer.Exit(1)
-        print(f"{len(paths)} {'report is' if len(paths) == 1 else 'reports are'} whole", file=sys.stderr)
-        return
-    _build_all(layout, paths, record=record)
-
-
-def _build_all(layout: Layout, paths: list[Path], *, record: bool) -> None:
-    """Build each report that its records allow; a record that does not load stops the reports that may need it."""
-    from metasyn import reports
-    from metasyn.cli.output import print_problems, progress
-    from metasyn.errors import EvidenceError
-    from metasyn.evidence import Evidence
-    from metasyn.records import read_records
-
-    with progress("records") as report:
-        records, problems = read_records(layout, progress=report)
-    if problems:
-        print_problems(sorted(problems, key=lambda p: (p.file, p.line, p.column, p.path)))
-    if any(problem.file not in records.broken for problem in problems):
-        raise typer.Exit(1)  # the vocabulary or the folder itself
-    evidence = Evidence(records, curves=layout.curves)
-    failed = 0
-    with progress("reports") as report:
-        for done, path in enumerate(paths, 1):
-            try:
-                needed = reports.may_need(path, layout, evidence)
-                if needed:
-                    print(
-                        f"metasyn: {layout.name(path)}: not built, because it may need {', '.join(needed)}",
-                        file=sys.stderr,
-                    )
-                    failed += 1
-                else:
-                    built = reports.build(path, evidence, layout, record_edition=record)
-                    print(built.folder / "index.html")
-            except EvidenceError as error:
-                print_problems(error.problems)
-                failed += 1
-            except MetasynError as error:
-                print(f"metasyn: {layout.name(path)}: {error}", file=sys.stderr)
-                failed += 1
-            if report is not None:
-                report(done, len(paths))
-    unaccepted = [f for f in records.findings if f.severity == "error" and f.accepted is None]
-    if unaccepted:
-        print(
-            f"metasyn: {len(unaccepted)} findings stand unaccepted in the records; see metasyn check", file=sys.stderr
-        )
-    if failed or problems:
-        raise typer.Exit(1)

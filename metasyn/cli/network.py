@@ -138,12 +138,11 @@ def save(found: Sequence[NetworkResult], folder: Path) -> list[Path]:
     UsageError
         If the folder is a file.
     """
-    from metasyn.plots import figure_bytes
+    from metasyn.reports.building.drawing import draw_all
     from metasyn.reports.network_figures import network_figures
 
     files = {f"{name}.csv": csv_text(rows, columns).encode() for name, (rows, columns) in network_tables(found).items()}
-    for result in found:
-        for name, title, figure in network_figures(result):
-            files[f"{name}.svg"] = figure_bytes(figure, "svg", title=title)
-            files[f"{name}.png"] = figure_bytes(figure, "png")
+    drawn = draw_all([drawing for result in found for drawing in network_figures(result)])
+    for name, figure in drawn.items():
+        files[f"{name}.svg"], files[f"{name}.png"] = figure.svg, figure.png
     return save_files(folder, files)

@@ -16,7 +16,7 @@ SCHEMA_NAMES = ("study", "vocabulary", "report")
 
 def schema_text(name: str) -> str:
     """The JSON Schema of study records, the vocabulary or report definitions, as the committed file holds it."""
-    from metasyn.records.json_schema import SCHEMAS, finished_schema, json_schema_text
+    from metasyn.records.json_schemas import SCHEMAS, finished_schema, json_schema_text
 
     if name in SCHEMAS:
         return json_schema_text(name)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from metasyn.evidence import Evidence
     from metasyn.formats.draft import Facts, RecordDraft
     from metasyn.records import Layout
+    from metasyn.reports.documents.journal_figures import Width
 
 
 def run_import(source: Path, kind: str | None, out: Path | None, *, facts: Facts | None = None) -> tuple[Path, ...]:
@@ -163,7 +164,9 @@ def _write(files: Mapping[Path, bytes]) -> None:
             stream.write(content)
 
 
-def run_export(layout: Layout, evidence: Evidence, names: Sequence[str], to: str, out: Path) -> tuple[Path, ...]:
+def run_export(
+    layout: Layout, evidence: Evidence, names: Sequence[str], to: str, out: Path, *, width: Width = "double"
+) -> tuple[Path, ...]:
     """Export reports or outcomes.
 
     Parameters
@@ -178,6 +181,8 @@ def run_export(layout: Layout, evidence: Evidence, names: Sequence[str], to: str
         A key of `metasyn.formats.kinds.EXPORTS`.
     out : Path
         A file, where one file is made; else a folder, one file per name or network.
+    width : str
+        Of figures: single, one-and-a-half or double.
 
     Returns
     -------
@@ -192,7 +197,7 @@ def run_export(layout: Layout, evidence: Evidence, names: Sequence[str], to: str
     from metasyn.formats.export_files import export_files
     from metasyn.formats.kinds import cannot_carry
 
-    made, remarks = export_files(layout, evidence, names, to)
+    made, remarks = export_files(layout, evidence, names, to, width=width)
     if len(made) == 1 and out.suffix and not out.is_dir():
         files = {out: next(iter(made.values()))}
     elif out.suffix and not out.is_dir():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -64,7 +64,13 @@ def import_file(
 @app.command()
 def export(
     names: Annotated[list[str] | None, typer.Argument(help="Reports or outcomes; by default all reports.")] = None,
-    to: Annotated[str, typer.Option("--to", help="csv, arms, json, excel, netmeta, cinema, r or bibtex.")] = "csv",
+    to: Annotated[
+        str, typer.Option("--to", help="csv, arms, json, excel, netmeta, cinema, r, bibtex or figures.")
+    ] = "csv",
+    width: Annotated[
+        Literal["single", "one-and-a-half", "double"],
+        typer.Option("--width", help="Of figures: single (85 mm), one-and-a-half (114 mm) or double (174 mm)."),
+    ] = "double",
     out: Annotated[Path, typer.Option("--out", help="A file, or a folder where several are made.")] = Path("export"),
     project: ProjectOption = HERE,
 ) -> None:
@@ -72,4 +78,4 @@ def export(
     from metasyn.cli.transfer import run_export
 
     layout = project_layout(project)
-    run_export(layout, load_evidence_with_progress(layout), names or [], to, out)
+    run_export(layout, load_evidence_with_progress(layout), names or [], to, out, width=width)

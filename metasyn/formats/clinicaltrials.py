@@ -12,8 +12,9 @@ from typing import Any
 from metasyn.formats.clinicaltrials_outcomes import add_outcome
 from metasyn.formats.clinicaltrials_safety import add_adverse_events, add_baseline
 from metasyn.formats.draft import MAIN, Builder, Facts, RecordDraft, unique
-from metasyn.formats.intake import as_text, clean, read_json, refuse
+from metasyn.formats.intake import as_text, read_json, refuse
 from metasyn.formats.json_access import listed, mapping, text_at
+from metasyn.reports.documents.visible_text import one_line
 
 MASKING = {
     "NONE": "open-label",
@@ -67,7 +68,7 @@ def _draft(study: dict[str, Any], facts: Facts, taken: list[str]) -> RecordDraft
     protocol, results = mapping(study, "protocolSection"), mapping(study, "resultsSection")
     number = text_at(protocol, "identificationModule", "nctId") or "unnumbered"
     builder = Builder(
-        unique(clean(number).lower().replace(" ", "-"), taken),
+        unique(one_line(number).lower().replace(" ", "-"), taken),
         facts,
         name=text_at(protocol, "identificationModule", "acronym"),
     )
@@ -87,7 +88,7 @@ def _draft(study: dict[str, Any], facts: Facts, taken: list[str]) -> RecordDraft
         "baselineCharacteristicsModule",
         "moreInfoModule",
     }
-    builder.notes += [f"not understood: the section {clean(str(key))[:60]}" for key in results if key not in known]
+    builder.notes += [f"not understood: the section {one_line(str(key))[:60]}" for key in results if key not in known]
     return builder.draft()
 
 
@@ -121,7 +122,9 @@ def _design(builder: Builder, protocol: dict[str, Any]) -> None:
     elif kind == "OBSERVATIONAL" and text_at(info, "timePerspective") in ("PROSPECTIVE", "RETROSPECTIVE"):
         builder.design["type"] = f"{str(text_at(info, 'timePerspective')).lower()}-cohort"
     phases = [
-        clean(str(phase)).removeprefix("PHASE") for phase in listed(design, "phases") if str(phase).startswith("PHASE")
+        one_line(str(phase)).removeprefix("PHASE")
+        for phase in listed(design, "phases")
+        if str(phase).startswith("PHASE")
     ]
     if phases:
         builder.design["phase"] = "/".join(phases)
@@ -136,7 +139,7 @@ def _design(builder: Builder, protocol: dict[str, Any]) -> None:
     count = text_at(design, "enrollmentInfo", "count")
     if text_at(design, "enrollmentInfo", "type") == "ACTUAL" and count and count.isdigit():
         builder.population["n"] = count
-    conditions = [clean(str(one)) for one in listed(protocol, "conditionsModule", "conditions")]
+    conditions = [one_line(str(one)) for one in listed(protocol, "conditionsModule", "conditions")]
     if conditions:
         builder.notes.append(f"conditions as registered: {'; '.join(conditions)[:400]}")
 

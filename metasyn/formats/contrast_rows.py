@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from metasyn.errors import Problem
 from metasyn.formats.computed import difference_of_means, from_effect
 from metasyn.formats.draft import MAIN, Builder
-from metasyn.formats.intake import clean, problem
+from metasyn.formats.intake import problem
 from metasyn.records.figures import Contrast
+from metasyn.reports.documents.visible_text import one_line
 
 if TYPE_CHECKING:
     from metasyn.formats.contrast_table import TableRow
@@ -244,7 +245,7 @@ def _common(builder: Builder, row: TableRow, name: str) -> dict[str, Any]:
     )
     source, report = row.get("source"), _report(row)
     if source is None:
-        source = f"{report}: {clean(name)}, line {row.line}"
+        source = f"{report}: {one_line(name)}, line {row.line}"
     elif not source.startswith(f"{report}:"):
         source = f"{report}: {source}"
     said: dict[str, Any] = {column: row.cells[column] for column in PUBLICATION if column in row.cells}

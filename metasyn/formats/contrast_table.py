@@ -16,8 +16,9 @@ from metasyn.formats.cells import formula_like, unguarded
 from metasyn.formats.contrast_columns import FOREIGN, LONG_COLUMNS, OTHER_NAMES, WIDE_COLUMNS, complaint
 from metasyn.formats.contrast_rows import add_arm, add_comparison, pair_arms, study_facts
 from metasyn.formats.draft import Builder, Facts, RecordDraft, slug, unique
-from metasyn.formats.intake import as_text, clean, problem, refuse
+from metasyn.formats.intake import as_text, problem, refuse
 from metasyn.records.validation import did_you_mean, listed
+from metasyn.reports.documents.visible_text import one_line
 
 LONGEST_CELL = 10_000  # characters
 MOST_ROWS = 100_000
@@ -68,7 +69,7 @@ def read_contrast_table(raw: bytes, name: str, facts: Facts) -> tuple[RecordDraf
         study = members[0].get("study") or key
         id = members[0].get("id") or unique(slug(study, "study"), [draft.id for draft in drafts])
         builder = Builder(id, facts, name=study)
-        builder.extraction_note = f"imported from a table ({clean(name)})"
+        builder.extraction_note = f"imported from a table ({one_line(name)})"
         problems += study_facts(builder, members, name)
         for row in members:
             problems += add_arm(builder, row, name) if long else add_comparison(builder, row, name)
@@ -129,7 +130,7 @@ def _split(line: str) -> list[str]:
 
 
 def _names(cells: Sequence[str]) -> list[str]:
-    plain = [clean(cell).lower().replace(" ", "_") for cell in cells]
+    plain = [one_line(cell).lower().replace(" ", "_") for cell in cells]
     named = [OTHER_NAMES.get(name, name) for name in plain]
     if (
         "t1" in plain and "study" not in named and "id" in named
@@ -185,7 +186,7 @@ def _row(
         said = _cell_complaint(column, text, long)
         if said is not None:
             problems.append(problem(name, said, line=line, column=place, path=column))
-        found[column] = clean(unguarded(text))
+        found[column] = one_line(unguarded(text))
     if "outcome" not in found and facts.outcome is not None:
         found["outcome"] = facts.outcome
     if "measure" not in found and facts.measure is not None:
@@ -204,5 +205,5 @@ def _cell_complaint(column: str, text: str, long: bool) -> str | None:
     if len(text) > LONGEST_CELL:
         return f"is too long ({len(text):,} characters); accepted: at most {LONGEST_CELL:,}"
     if formula_like(text):
-        return f"begins as a formula of a spreadsheet does ({clean(text)[:60]}); accepted: the text itself, with an apostrophe before it if it begins so"
-    return complaint(column, clean(unguarded(text)), long=long)
+        return f"begins as a formula of a spreadsheet does ({one_line(text)[:60]}); accepted: the text itself, with an apostrophe before it if it begins so"
+    return complaint(column, one_line(unguarded(text)), long=long)

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from metasyn.errors import Problem
-from metasyn.formats.intake import clean
 from metasyn.formats.yaml_text import record_text
 from metasyn.records import Study, Vocabulary
 from metasyn.records.structure import check_structure
 from metasyn.records.validation import validate
 from metasyn.records.vocabulary import OutcomeWord
 from metasyn.records.yaml_reader import read_document
+from metasyn.reports.documents.visible_text import one_line
 
 MAIN = "main"
 BESIDE_FIGURES = ("source", "inferred", "note", "seen")
@@ -133,7 +133,7 @@ class Builder:
 
     def arm(self, label: str, *, id: str | None = None, strategy: str | None = None) -> str:
         """The id of an arm, made where it is new: arms of one label (and id, where it is given) are one unless their strategies differ."""
-        text = clean(label)
+        text = one_line(label)
         for name, arm in self.arms.items():
             if (
                 arm["label"] == text
@@ -269,7 +269,7 @@ def _in_order(names: list[str], pairs: list[tuple[str, str]]) -> list[str]:
 
 def slug(text: str, otherwise: str) -> str:
     """An id from a name: small letters, digits and dashes."""
-    plain = unicodedata.normalize("NFKD", clean(text)).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", one_line(text)).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].strip("-") or otherwise
 
 

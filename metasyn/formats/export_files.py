@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -21,16 +21,17 @@ from metasyn.formats.exports import (
 )
 from metasyn.formats.kinds import EXPORTS
 from metasyn.formats.r_script import FittedNetwork, report_script
-from metasyn.formats.references import bibtex
-from metasyn.formats.spreadsheet import workbook
 from metasyn.network import fit_network
 from metasyn.records import Layout
 from metasyn.records.validation import did_you_mean, listed
-from metasyn.reports.analyse import analyse, joint_results
-from metasyn.reports.network_section import network_results
+from metasyn.reports.answers import analyse
+from metasyn.reports.documents.bibliography import bibtex
+from metasyn.reports.documents.journal_figures import Width, journal_figures
+from metasyn.reports.documents.workbook import workbook
+from metasyn.reports.drawings import drawings
 from metasyn.reports.numbers import json_text
 from metasyn.reports.question import Question, load_question, slug
-from metasyn.reports.results import results
+from metasyn.reports.report import make_report
 
 Files = dict[str, bytes]
 
@@ -39,12 +40,19 @@ Files = dict[str, bytes]
 class Asked:
     """What is exported: report definitions, and outcomes of the vocabulary."""
 
+    layout: Layout
     reports: tuple[tuple[str, Question], ...]
     outcomes: tuple[str, ...]
 
 
 def export_files(
-    layout: Layout, evidence: Evidence, names: Sequence[str], to: str, *, indirectness: Mapping[str, int] | None = None
+    layout: Layout,
+    evidence: Evidence,
+    names: Sequence[str],
+    to: str,
+    *,
+    indirectness: Mapping[str, int] | None = None,
+    width: Width = "double",
 ) -> tuple[Files, tuple[str, ...]]:
     """Reports or outcomes in a format, nothing written.
 
@@ -58,6 +66,8 @@ def export_files(
         A key of `EXPORTS`.
     indirectness : mapping or None
         For CINeMA: record to 1, 2 or 3, as a person judged it.
+    width : str
+        For figures: single (85 mm), one-and-a-half (114 mm) or double (174 mm).
 
     Returns
     -------
@@ -74,7 +84,12 @@ def export_files(
         raise UsageError(f"no format {to}{did_you_mean(to, EXPORTS)}; accepted: {formats}")
     asked = _asked(layout, evidence, names)
     remarks: list[str] = []
-    made = _cinema(evidence, asked, indirectness, remarks) if to == "cinema" else _MAKERS[to](evidence, asked)
+    if to == "cinema":
+        made = _cinema(evidence, asked, indirectness, remarks)
+    elif to == "figures":
+        made = _figures(evidence, asked, width, remarks)
+    else:
+        made = _MAKERS[to](evidence, asked)
     if not made:
         raise UsageError(
             f"nothing to export as {to}: there is no usable figure, or no network, for {', '.join(names) or 'the reports'}"
@@ -100,7 +115,7 @@ def _asked(layout: Layout, evidence: Evidence, names: Sequence[str]) -> Asked:
     questions = tuple(
         (name, load_question(known[name], layout.name(known[name]), evidence.vocabulary)) for name in chosen
     )
-    return Asked(questions, tuple(name for name in names if name not in known))
+    return Asked(layout, questions, tuple(name for name in names if name not in known))
 
 
 def _frames(evidence: Evidence, asked: Asked) -> dict[str, pd.DataFrame]:
@@ -135,7 +150,7 @@ def _arms(evidence: Evidence, asked: Asked) -> Files:
 
 def _json(evidence: Evidence, asked: Asked) -> Files:
     made = {f"{_file(name)}.json": json_text(content).encode() for name, content in _contents(evidence, asked).items()}
-    of_outcomes = _frames(evidence, Asked((), asked.outcomes))
+    of_outcomes = _frames(evidence, replace(asked, reports=()))
     return made | {f"{_file(name)}.json": effects_json(frame).encode() for name, frame in of_outcomes.items()}
 
 
@@ -143,18 +158,15 @@ def _excel(evidence: Evidence, asked: Asked) -> Files:
     made = {
         f"{_file(name)}.xlsx": workbook(report_sheets(content)) for name, content in _contents(evidence, asked).items()
     }
-    of_outcomes = _frames(evidence, Asked((), asked.outcomes))
+    of_outcomes = _frames(evidence, replace(asked, reports=()))
     return made | {f"{_file(name)}.xlsx": workbook(effects_sheets(frame)) for name, frame in of_outcomes.items()}
 
 
 def _contents(evidence: Evidence, asked: Asked) -> dict[str, dict[str, Any]]:
-    """Results of reports, as results.json holds them, without what is rebuilt of survival."""
-    found = {}
-    for name, question in asked.reports:
-        answered = analyse(question, evidence)
-        found[name] = results(
-            question, name, answered, joint_results(question, answered), None, network_results(question, evidence)
-        )
+    """Results of reports, as results.json holds them."""
+    found, layout = {}, asked.layout
+    for name, _ in asked.reports:
+        found[name] = make_report(layout.root / "reports" / f"{name}.yaml", evidence, layout).values()
     return found
 
 
@@ -208,10 +220,7 @@ def _cinema(evidence: Evidence, asked: Asked, indirectness: Mapping[str, int] | 
 
 
 def _r(evidence: Evidence, asked: Asked) -> Files:
-    if asked.outcomes:
-        raise UsageError(
-            f"an R script is made of a report, and {listed(asked.outcomes)} is an outcome; accepted: names of reports"
-        )
+    _no_outcomes(asked, "an R script is")
     return {
         f"{_file(name)}.R": report_script(
             question.title, analyse(question, evidence), _fitted(evidence, question), evidence.studies
@@ -243,6 +252,25 @@ def _bibtex(evidence: Evidence, asked: Asked) -> Files:
     for name, frame in _frames(evidence, asked).items():
         made[f"{_file(name)}.bib"] = bibtex(evidence.studies[id] for id in used_studies([frame])).encode()
     return made
+
+
+def _figures(evidence: Evidence, asked: Asked, width: Width, remarks: list[str]) -> Files:
+    """Every figure of reports at a journal's width, in a folder by report; what would be too small to read is remarked."""
+    _no_outcomes(asked, "figures are")
+    made: Files = {}
+    for name, _ in asked.reports:
+        report = make_report(asked.layout.root / "reports" / f"{name}.yaml", evidence, asked.layout)
+        files, refused = journal_figures(drawings(report), width=width)
+        made |= {f"{name}/{file}": content for file, content in files.items()}
+        remarks += refused
+    return made
+
+
+def _no_outcomes(asked: Asked, what: str) -> None:
+    if asked.outcomes:
+        raise UsageError(
+            f"{what} made of a report, and {listed(asked.outcomes)} is an outcome; accepted: names of reports"
+        )
 
 
 def _file(name: str) -> str:

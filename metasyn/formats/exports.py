@@ -10,8 +10,8 @@ import pandas as pd
 
 from metasyn.evidence import COLUMNS, StrategyNetwork
 from metasyn.formats.cells import csv_table, plain
-from metasyn.formats.spreadsheet import Table
 from metasyn.records import Study
+from metasyn.reports.documents.workbook import Table
 
 NETMETA_COLUMNS = ("study", "treat1", "treat2", "TE", "seTE")
 CINEMA_COLUMNS = ("id", "t1", "t2", "effect", "se", "rob", "indirectness", "study")

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import stat
-import unicodedata
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from metasyn.errors import EvidenceError, Problem
+from metasyn.reports.documents.visible_text import one_line
 
 MAX_BYTES = 50_000_000  # of a file, and of a member of an archive once unpacked
 MAX_MEMBERS = 2_000  # of an archive
 MAX_RATIO = 200  # bytes unpacked per byte packed; office files reach some 20, bombs 1,000
 MAX_DEPTH = 200  # nesting of XML and JSON
-_INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufffe\uffff]")
-_SPACES = re.compile(r"\s+")
 
 
 def problem(
@@ -135,23 +132,25 @@ def zip_members(raw: bytes, name: str, wanted: Callable[[str], bool]) -> list[tu
     ) as fault:
         refuse(
             name,
-            f"is an archive that cannot be read ({clean(str(fault))[:120]}); accepted: a whole zip without password",
+            f"is an archive that cannot be read ({one_line(str(fault))[:120]}); accepted: a whole zip without password",
         )
     except Exception as fault:  # decompressors raise errors of their own (zlib.error, lzma.LZMAError)
-        refuse(name, f"is an archive that cannot be unpacked ({clean(str(fault))[:120]}); accepted: a whole zip")
+        refuse(name, f"is an archive that cannot be unpacked ({one_line(str(fault))[:120]}); accepted: a whole zip")
 
 
 def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> bytes:
     """One member, read in pieces: what it says of its own size is not believed."""
     if entry.flag_bits & 1:
-        refuse(name, f"has an encrypted member ({clean(entry.filename)[:80]}); accepted: an archive without password")
+        refuse(
+            name, f"has an encrypted member ({one_line(entry.filename)[:80]}); accepted: an archive without password"
+        )
     limit = min(MAX_BYTES, max(100_000, MAX_RATIO * max(1, entry.compress_size)))
     with archive.open(entry) as stream:
         content = stream.read(limit + 1)
     if len(content) > limit:
         refuse(
             name,
-            f"has a member ({clean(entry.filename)[:80]}) that unpacks to more than {limit:,} bytes; accepted: at most {MAX_BYTES:,} "
+            f"has a member ({one_line(entry.filename)[:80]}) that unpacks to more than {limit:,} bytes; accepted: at most {MAX_BYTES:,} "
             f"bytes and {MAX_RATIO} times its packed size",
         )
     return content
@@ -170,7 +169,7 @@ def read_json(text: str, name: str) -> Any:
         found = dict(items)
         if len(found) < len(items):
             twice = next(key for index, (key, _) in enumerate(items) if key in dict(items[:index]))
-            refuse(name, f"names a key twice in one object ({clean(twice)[:80]}); accepted: each key once")
+            refuse(name, f"names a key twice in one object ({one_line(twice)[:80]}); accepted: each key once")
         return found
 
     def constant(word: str) -> NoReturn:
@@ -199,13 +198,3 @@ def _deeper_than(data: Any, limit: int) -> bool:
         if not level:
             return False
     return True
-
-
-def clean(text: str) -> str:
-    """A text of another file on one line: control characters and those that turn the direction of writing are taken out."""
-    text = _INVISIBLE.sub("", text)
-    kept = (
-        " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else "" if unicodedata.category(c) in ("Cs", "Cn") else c
-        for c in text
-    )
-    return _SPACES.sub(" ", "".join(kept)).strip()

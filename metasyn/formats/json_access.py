@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from metasyn.formats.intake import clean
+from metasyn.reports.documents.visible_text import one_line
 
 
 def at(data: Any, *steps: str) -> Any:
@@ -29,4 +29,4 @@ def listed(data: Any, *steps: str) -> list[Any]:
 def text_at(data: Any, *steps: str) -> str | None:
     """A text (numbers stay as printed); None where there is none."""
     value = at(data, *steps)
-    return (clean(value) or None) if isinstance(value, str) else None
+    return (one_line(value) or None) if isinstance(value, str) else None

@@ -24,6 +24,7 @@ EXPORTS = {
     "cinema": "contrasts for CINeMA",
     "r": "R script that computes a report's pooled numbers again",
     "bibtex": "publications of the studies used",
+    "figures": "a report's figures at a journal's width: SVG, PNG (600 dpi) and PDF",
 }
 _CANNOT = {
     "csv": (
@@ -70,6 +71,7 @@ _CANNOT = {
         "Risk of bias has three levels: some concerns and moderate become 2; high, serious and critical become 3; no information stays empty.",
         "Domains and reasons behind a judgement, and indirectness that nobody judged, have no place in it.",
     ),
+    "figures": ("Figures whose letters would be smaller than 6 points at the width are not made; the message says which width would do.",),
     "r": (
         "Kenward-Roger intervals, bootstrap prediction intervals and Bayesian results are not in metafor: they are named and not compared.",
         "Networks need the package netmeta, and mixed models of few events lme4 and BiasedUrn; without them these parts are skipped with a message.",

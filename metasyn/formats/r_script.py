@@ -13,12 +13,12 @@ from typing import Any
 
 import pandas as pd
 
-from metasyn.formats.intake import clean
 from metasyn.network import NetworkEstimate
 from metasyn.pooling import PooledEstimate, Subgroups
 from metasyn.pooling.counts import CountsEstimate
 from metasyn.records import Study
-from metasyn.reports.analyse import OutcomeResult, Stratum
+from metasyn.reports.answers import OutcomeResult, Stratum
+from metasyn.reports.documents.visible_text import one_line
 from metasyn.reports.further import COUNTS
 
 TESTS = {"z": "z", "t": "t", "HK": "knha", "HK_adhoc": "adhoc"}
@@ -66,7 +66,7 @@ class FittedNetwork:
 def r_string(text: str) -> str:
     """A text as an R string: plain ASCII, nothing in it can end the string."""
     escaped = []
-    for character in clean(text):
+    for character in one_line(text):
         code = ord(character)
         if character in ('"', "\\"):
             escaped.append(f"\\{character}")

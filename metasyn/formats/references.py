@@ -11,9 +11,9 @@ from typing import Any
 from metasyn.errors import EvidenceError
 from metasyn.formats.contrast_columns import complaint
 from metasyn.formats.draft import slug, unique
-from metasyn.formats.intake import as_text, clean, problem, refuse
+from metasyn.formats.intake import as_text, problem, refuse
 from metasyn.formats.yaml_text import flow, scalar
-from metasyn.records import Study
+from metasyn.reports.documents.visible_text import one_line
 
 MOST = 20_000  # references of one file
 MOST_BRACES = 100
@@ -110,7 +110,7 @@ def read_ris(raw: bytes, name: str) -> tuple[Reference, ...]:
             if last is None:
                 refuse(
                     name,
-                    f"is no line of RIS ({clean(line)[:60]}); accepted: two letters, two spaces, a dash and a value, as TY  - JOUR",
+                    f"is no line of RIS ({one_line(line)[:60]}); accepted: two letters, two spaces, a dash and a value, as TY  - JOUR",
                     line=number,
                 )
             last[-1] = f"{last[-1]} {line.strip()}"  # a value that goes on
@@ -148,13 +148,13 @@ def _from_ris(entry: Mapping[str, list[str]]) -> Reference:
 
 def _reference(said: Mapping[str, str], authors: Iterable[str]) -> Reference:
     year = re.search(r"\b(1[89]|20)\d\d\b", said.get("year", ""))
-    doi = re.sub(r"^(https?://(dx\.)?doi\.org/|doi:\s*)", "", clean(said.get("doi", "")), flags=re.IGNORECASE)
-    url = clean(said.get("url", ""))
+    doi = re.sub(r"^(https?://(dx\.)?doi\.org/|doi:\s*)", "", one_line(said.get("doi", "")), flags=re.IGNORECASE)
+    url = one_line(said.get("url", ""))
     pmid = re.search(r"\d{1,9}", said.get("pmid", "")) or re.search(r"(?<=pubmed\.ncbi\.nlm\.nih\.gov/)\d{1,9}", url)
     return Reference(
-        title=clean(said.get("title", "")) or None,
+        title=one_line(said.get("title", "")) or None,
         authors=tuple(name for one in authors if (name := short_name(one))),
-        journal=clean(said.get("journal", "")) or None,
+        journal=one_line(said.get("journal", "")) or None,
         year=year[0] if year else None,
         doi=doi if complaint("doi", doi, long=False) is None else None,
         pmid=pmid[0] if pmid else None,
@@ -164,7 +164,7 @@ def _reference(said: Mapping[str, str], authors: Iterable[str]) -> Reference:
 
 def short_name(name: str) -> str:
     """`Last, First Middle` and `First Middle Last` as records have names: `Last FM`; a single word stays."""
-    name = clean(name)
+    name = one_line(name)
     last, comma, given = name.partition(",")
     if not comma:
         words = name.split()
@@ -287,7 +287,7 @@ def _closing(text: str, at: int, name: str, line: int) -> int:
 
 def from_latex(text: str) -> str:
     """Text without LaTeX's braces, accents and escapes."""
-    return clean(LATEX.sub(_plain, text))
+    return one_line(LATEX.sub(_plain, text))
 
 
 def _plain(match: re.Match[str]) -> str:
@@ -315,47 +315,3 @@ def reports_block(references: Iterable[Reference]) -> str:
             fields = {"label": reference.doi or reference.pmid or name, **fields}
         lines.append(f"  {scalar(name)}: {flow(fields)}")
     return "\n".join(lines) + "\n"
-
-
-def bibtex(studies: Iterable[Study]) -> str:
-    """Publications of studies as BibTeX, one entry per publication; keys are the study's id and, after the first, the publication's."""
-    entries = []
-    for study in studies:
-        for place, (name, publication) in enumerate(study.reports.items()):
-            fields = {
-                "title": publication.title or publication.label,
-                "author": " and ".join(_bibtex_name(author) for author in publication.authors) or None,
-                "journal": publication.journal,
-                "year": publication.year,
-                "doi": publication.doi,
-                "pmid": publication.pmid,
-                "url": publication.url,
-                "note": None if publication.title else publication.kind,
-            }
-            key = study.id if place == 0 else f"{study.id}-{slug(name, 'publication')}"
-            kind = "article" if publication.journal else "misc"
-            lines = [
-                f"  {field} = {{{value if field == 'author' else _to_latex(str(value))}}},"
-                for field, value in fields.items()
-                if value
-            ]
-            entries.append("\n".join([f"@{kind}{{{key},", *lines, "}"]))
-    return "\n\n".join(entries) + "\n" if entries else ""
-
-
-def _bibtex_name(author: str) -> str:
-    """`Wen J` as BibTeX has it, `Wen, J.`; a name without initials is one word."""
-    match = re.fullmatch(r"(.+) ([A-Z]{1,4})", author)
-    if match is None:
-        return f"{{{_to_latex(author)}}}"
-    return f"{_to_latex(match[1])}, {' '.join(f'{letter}.' for letter in match[2])}"
-
-
-def _to_latex(text: str) -> str:
-    return re.sub(
-        r"[\\{}&%$#_~^]",
-        lambda match: {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}.get(
-            match[0], f"\\{match[0]}"
-        ),
-        clean(text),
-    )

@@ -17,9 +17,10 @@ from metasyn.errors import EvidenceError, Problem
 from metasyn.formats.computed import difference_of_means, interval_fields, ratio_of_counts
 from metasyn.formats.contrast_columns import complaint
 from metasyn.formats.draft import MAIN, Builder, Facts, RecordDraft, slug, unique
-from metasyn.formats.intake import clean, is_zip, problem, refuse, zip_members
+from metasyn.formats.intake import is_zip, problem, refuse, zip_members
 from metasyn.formats.xml_reading import child_text, line_of, parse_xml
 from metasyn.pooling import is_ratio
+from metasyn.reports.documents.visible_text import one_line
 
 ROOT = "COCHRANE_REVIEW"
 KINDS = ("DICH", "CONT", "IV", "IPD")
@@ -95,7 +96,8 @@ def read_revman(raw: bytes, name: str, facts: Facts) -> tuple[RecordDraft, ...]:
     root = parse_xml(raw, name)
     if root.tag != ROOT:
         refuse(
-            name, f"is XML with the root {clean(str(root.tag))[:60]}; accepted: a RevMan 5 review, whose root is {ROOT}"
+            name,
+            f"is XML with the root {one_line(str(root.tag))[:60]}; accepted: a RevMan 5 review, whose root is {ROOT}",
         )
     entries = list(_entries(root))
     problems = [found for entry in entries for found in _bad_cells(entry, name)]
@@ -117,12 +119,12 @@ def read_revman(raw: bytes, name: str, facts: Facts) -> tuple[RecordDraft, ...]:
     drafts: list[RecordDraft] = []
     for key, members in grouped.items():
         element = studies.get(key)
-        label = clean(element.get("NAME", "")) if element is not None else ""
+        label = one_line(element.get("NAME", "")) if element is not None else ""
         label = label or key.removeprefix("STD-")
         builder = Builder(unique(slug(label, "study"), [draft.id for draft in drafts]), facts, name=label)
-        builder.extraction_note = f"imported from the RevMan review {title or clean(name)}"
+        builder.extraction_note = f"imported from the RevMan review {title or one_line(name)}"
         builder.reports[MAIN] = {"label": label} if element is None else _publication(element, label)
-        builder.reports["review"] = {"label": f"RevMan review: {title or clean(name)}", "seen": "secondary"}
+        builder.reports["review"] = {"label": f"RevMan review: {title or one_line(name)}", "seen": "secondary"}
         _add_entries(builder, members)
         builder.notes += others
         drafts.append(builder.draft())
@@ -133,7 +135,7 @@ def _from_archive(raw: bytes, name: str) -> tuple[bytes, str]:
     seen: list[str] = []
 
     def wanted(member: str) -> bool:
-        seen.append(clean(member)[:80])
+        seen.append(one_line(member)[:80])
         return member.lower().endswith((".rm5", ".xml"))
 
     found = zip_members(raw, name, wanted)
@@ -142,7 +144,7 @@ def _from_archive(raw: bytes, name: str) -> tuple[bytes, str]:
         refuse(
             name, f"is an archive with {len(found)} RevMan files (it holds {listed}); accepted: one .rm5 or .xml member"
         )
-    return found[0][1], f"{name}/{clean(found[0][0])}"
+    return found[0][1], f"{name}/{one_line(found[0][0])}"
 
 
 def _entries(root: Any) -> Iterator[Entry]:
@@ -188,7 +190,7 @@ def _publication(study: Any, label: str) -> dict[str, Any]:
         }
         year = child_text(main, "YR") or year
         for identifier in main.iter("IDENTIFIER"):
-            value = clean(identifier.get("VALUE", ""))
+            value = one_line(identifier.get("VALUE", ""))
             kind = identifier.get("TYPE", "")
             if kind == "PUBMED" and value.isdigit():
                 found["pmid"] = value

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from metasyn.errors import UsageError
-from metasyn.formats.intake import MAX_DEPTH, clean, refuse
+from metasyn.formats.intake import MAX_DEPTH, refuse
+from metasyn.reports.documents.visible_text import one_line
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -62,14 +63,14 @@ def parse_xml(raw: bytes, name: str) -> Element:
         line, column = fault.position
         refuse(
             name,
-            f"is not well-formed XML ({clean(str(fault)).split(':')[0]}); accepted: a whole XML file",
+            f"is not well-formed XML ({one_line(str(fault)).split(':')[0]}); accepted: a whole XML file",
             line=line,
             column=column + 1,
         )
     except _TooDeepError:
         refuse(name, f"is nested too deeply; accepted: at most {MAX_DEPTH} levels")
     except (ValueError, LookupError) as fault:
-        refuse(name, f"is not readable XML ({clean(str(fault))[:100]}); accepted: XML in a known encoding")
+        refuse(name, f"is not readable XML ({one_line(str(fault))[:100]}); accepted: XML in a known encoding")
     return root
 
 
@@ -78,7 +79,7 @@ def child_text(element: Any, tag: str) -> str | None:
     child = element.find(tag)
     if child is None:
         return None
-    return clean("".join(child.itertext())) or None
+    return one_line("".join(child.itertext())) or None
 
 
 def line_of(element: Any) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-from metasyn.formats.intake import clean
+from metasyn.reports.documents.visible_text import one_line
 
 _PLAIN = re.compile(r"<?=?-?[A-Za-z0-9.][A-Za-z0-9 ._/%()+=-]*")
 _WORDS = frozenset({"null", "Null", "NULL"})
@@ -31,7 +31,7 @@ def scalar(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return repr(value)
-    text = clean(str(value))
+    text = one_line(str(value))
     if _PLAIN.fullmatch(text) and text not in _WORDS and text == text.strip():
         return text
     return json.dumps(text, ensure_ascii=False)
@@ -48,7 +48,7 @@ def flow(value: Any) -> str:
 
 def record_text(data: Mapping[str, Any], remarks: Sequence[str] = ()) -> str:
     """A record's sections in the template's order, absent ones left out, remarks as comments at the top."""
-    lines = [FIRST_LINE, *(f"# {clean(remark)}" for remark in remarks)]
+    lines = [FIRST_LINE, *(f"# {one_line(remark)}" for remark in remarks)]
     order = {name: place for place, name in enumerate(section_order())}
     for name in sorted(data, key=lambda name: order.get(name, len(order))):
         value = data[name]

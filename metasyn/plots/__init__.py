@@ -23,6 +23,8 @@ from metasyn.plots.profile_likelihood import profile_likelihood
 from metasyn.plots.radial import radial
 from metasyn.plots.rankogram import rankogram
 from metasyn.plots.reference_forest import reference_forest
+from metasyn.plots.sequential import sequential
+from metasyn.plots.specification_curve import specification_curve
 from metasyn.plots.split_forest import split_forest
 from metasyn.plots.style import figure_bytes, style
 from metasyn.plots.survival import survival
@@ -62,6 +64,8 @@ __all__ = [
     "reference_forest",
     "rmst_area",
     "schoenfeld",
+    "sequential",
+    "specification_curve",
     "split_forest",
     "style",
     "survival",

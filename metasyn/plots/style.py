@@ -83,11 +83,13 @@ def text_width(text: str, bold: bool = False, size: float = FONT_SIZE) -> float:
     """Width of a text in inches."""
     if not text:
         return 0.0
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+    from matplotlib.ft2font import LoadFlags
 
-    prop = FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
-    return float(TextPath((0, 0), text, size=size, prop=prop).get_extents().width) / 72 + 0.02
+    font = get_font(findfont(FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")))
+    font.set_size(100, 72)  # large, then scaled: widths of small letters would be rounded to the grid of hinting
+    font.set_text(text, 0.0, flags=LoadFlags.NO_HINTING)
+    return float(font.get_width_height()[0]) / 64 / 100 * size / 72
 
 
 def figure_bytes(figure: Figure, format: Literal["svg", "png"], *, title: str = "") -> bytes:

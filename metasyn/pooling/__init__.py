@@ -18,6 +18,7 @@ from metasyn.pooling.influence import cumulative, influence, leave_one_out, shri
 from metasyn.pooling.joint_outcomes import joint_outcomes
 from metasyn.pooling.multilevel import MultilevelEstimate, multilevel
 from metasyn.pooling.multivariate import MultivariateEstimate, multivariate
+from metasyn.pooling.multiverse import Alternative, Multiverse, StudySet, multiverse
 from metasyn.pooling.permutation import PermutationTest, permutation_test
 from metasyn.pooling.pet_peese import PetPeese, pet_peese
 from metasyn.pooling.pool import pool
@@ -40,6 +41,7 @@ from metasyn.pooling.result import PooledEstimate, is_ratio
 from metasyn.pooling.robust import RobustEstimate, robust
 from metasyn.pooling.sampling_covariance import block_covariance
 from metasyn.pooling.selection_model import SelectionModel, selection_model
+from metasyn.pooling.sequential import SequentialAnalysis, trial_sequential
 from metasyn.pooling.small_study import (
     SmallStudyTest,
     deeks,
@@ -53,6 +55,7 @@ from metasyn.pooling.subgroups import Subgroups, subgroups
 from metasyn.pooling.trim_and_fill import TrimAndFill, trim_and_fill
 
 __all__ = [
+    "Alternative",
     "BeggTest",
     "CountsEstimate",
     "EggerTest",
@@ -70,6 +73,7 @@ __all__ = [
     "MetaRegression",
     "MultilevelEstimate",
     "MultivariateEstimate",
+    "Multiverse",
     "Normal",
     "PermutationTest",
     "PetPeese",
@@ -77,7 +81,9 @@ __all__ = [
     "Posterior",
     "RobustEstimate",
     "SelectionModel",
+    "SequentialAnalysis",
     "SmallStudyTest",
+    "StudySet",
     "Subgroups",
     "TrimAndFill",
     "Uniform",
@@ -100,6 +106,7 @@ __all__ = [
     "meta_regression",
     "multilevel",
     "multivariate",
+    "multiverse",
     "permutation_test",
     "pet_peese",
     "peters",
@@ -117,6 +124,7 @@ __all__ = [
     "shrinkage",
     "small_study_test",
     "subgroups",
+    "trial_sequential",
     "trim_and_fill",
     "turner",
 ]

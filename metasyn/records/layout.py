@@ -32,6 +32,11 @@ class Layout:
     curves: Path | None
     only: Path | None = None
 
+    @property
+    def baseline_risks(self) -> Path:
+        """Where baseline risks stand, if there are any."""
+        return self.studies.parent / "baseline-risks.yaml"
+
     def files(self) -> list[Path]:
         """The record files, sorted by name."""
         if self.only is not None:

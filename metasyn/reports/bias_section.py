@@ -10,6 +10,7 @@ import pandas as pd
 
 from metasyn.evidence import name_of
 from metasyn.records.study import RiskOfBias, Study
+from metasyn.reports.building.drawing import Drawing
 from metasyn.reports.question import slug
 
 DASH = "–"
@@ -55,17 +56,24 @@ def bias_tables(studies: Sequence[Study]) -> tuple[BiasTable, ...]:
     return tuple(tables)
 
 
-def bias_figures(tables: Sequence[BiasTable]) -> Iterator[tuple[str, str, Any]]:
-    """Name, title and figure of every table: each judgement, and the shares of studies."""
-    from metasyn.plots import bias_summary, traffic_light
-
+def bias_figures(tables: Sequence[BiasTable]) -> Iterator[Drawing]:
+    """Of every table: each judgement, and the shares of studies."""
     for table in tables:
-        yield table.name, f"Risk of bias by {table.tool}", traffic_light(table.frame).figure
-        yield (
-            f"{table.name}-shares",
-            f"Risk of bias by {table.tool}, shares of studies",
-            bias_summary(table.frame).figure,
-        )
+        title = f"Risk of bias by {table.tool}"
+        yield Drawing(table.name, title, _lights, (table.frame,))
+        yield Drawing(f"{table.name}-shares", f"{title}, shares of studies", _shares, (table.frame,))
+
+
+def _lights(frame: pd.DataFrame) -> Any:
+    from metasyn.plots import traffic_light
+
+    return traffic_light(frame).figure
+
+
+def _shares(frame: pd.DataFrame) -> Any:
+    from metasyn.plots import bias_summary
+
+    return bias_summary(frame).figure
 
 
 def bias_parts(tables: Sequence[BiasTable], images: Mapping[str, str]) -> list[dict[str, str]]:

@@ -19,7 +19,7 @@ from metasyn.evidence import Evidence
 from metasyn.pooling import PooledEstimate, is_ratio
 from metasyn.records.baseline_risks import BaselineRisk, quoted_row
 from metasyn.records.validation import did_you_mean, listed
-from metasyn.reports.analyse import OutcomeResult, Stratum
+from metasyn.reports.answers import OutcomeResult, Stratum
 from metasyn.reports.certainty_asked import CertaintyAsked
 from metasyn.reports.question import Question, slug
 from metasyn.reports.shown import shown_effect

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -11,29 +12,49 @@ from metasyn.evidence import KEY_FIELDS
 from metasyn.plots import ForestBlock, ForestRow, forest
 from metasyn.plots.forest import effect_head, effect_text
 from metasyn.pooling import is_ratio
-from metasyn.reports.analyse import PREDICTION_DRAWN_FROM, PREDICTION_PRINTED_FROM, OutcomeResult, Stratum
+from metasyn.reports.answers import PREDICTION_DRAWN_FROM, PREDICTION_PRINTED_FROM, OutcomeResult, Stratum
 from metasyn.reports.shown import shown_effect
 from metasyn.reports.words import body_words, heterogeneity_words, key_words, measure_name, used_words
 
 
-def results_forest(result: OutcomeResult, level: float) -> Any:
-    """Figure of the effects used: one block per stratum, a diamond where it is pooled; None without strata."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForestContent:
+    """Everything that stands in a forest plot of a report."""
+
+    blocks: tuple[ForestBlock, ...]
+    measure: str
+    favours: tuple[str, str] | None
+    left_heads: tuple[str, ...]
+    right_heads: tuple[str, ...]
+
+
+def draw_forest(content: ForestContent) -> Any:
+    """The figure of a forest plot."""
+    return forest(
+        content.blocks,
+        measure=content.measure,
+        favours=content.favours,
+        left_heads=content.left_heads,
+        right_heads=content.right_heads,
+    ).figure
+
+
+def results_forest(result: OutcomeResult, level: float) -> ForestContent | None:
+    """The effects used: one block per stratum, a diamond where it is pooled; None without strata."""
     if not result.strata:
         return None
     several = len(result.strata) > 1
-    blocks = [_block(stratum, result.measure, level, titled=several) for stratum in result.strata]
-    axes = forest(
-        blocks,
+    return ForestContent(
+        blocks=tuple(_block(stratum, result.measure, level, titled=several) for stratum in result.strata),
         measure=result.measure,
         favours=_favours(result),
         left_heads=("Study", f"{result.add}\nevents / n", "Control\nevents / n"),
         right_heads=(effect_head(result.measure, level), "Weight", "Estimate used"),
     )
-    return axes.figure
 
 
-def left_out_forest(result: OutcomeResult, level: float) -> Any:
-    """Figure of the estimates that are shown and not pooled; None where none has an effect."""
+def left_out_forest(result: OutcomeResult, level: float) -> ForestContent | None:
+    """The estimates that are shown and not pooled; None where none has an effect."""
     rows = result.left_out
     superseded = rows["why_not"].str.contains("derived, where")  # the printed ratio stands beside it
     rows = rows[
@@ -59,14 +80,13 @@ def left_out_forest(result: OutcomeResult, level: float) -> Any:
                 muted=True,
             )
         )
-    axes = forest(
-        [ForestBlock(title=title, rows=tuple(block)) for title, block in sorted(blocks.items())],
+    return ForestContent(
+        blocks=tuple(ForestBlock(title=title, rows=tuple(block)) for title, block in sorted(blocks.items())),
         measure=result.measure,
         favours=_favours(result),
         left_heads=("Study", "Estimate"),
         right_heads=(effect_head(result.measure, level), "Why it is not pooled"),
     )
-    return axes.figure
 
 
 def alternative_text(result: OutcomeResult, level: float) -> str:

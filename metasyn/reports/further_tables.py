@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from metasyn.pooling import is_ratio
-from metasyn.reports.analyse import OutcomeResult, Stratum
+from metasyn.reports.answers import OutcomeResult, Stratum
 from metasyn.reports.further import Further, Joint
 from metasyn.reports.words import body_words, key_words, measure_name, number
 

@@ -207,6 +207,7 @@ def _league(result: NetworkResult) -> dict[str, Any]:
         "Below the diagonal the network's estimates, above it direct ones; each cell compares the strategy that comes first with the later one",
         ["Strategy", *numbers.values()],
         rows,
+        open=True,
     )
 
 

@@ -17,7 +17,9 @@ from metasyn.evidence.networks import worst_judgement
 from metasyn.evidence.transitivity import Transitivity, transitivity
 from metasyn.network import NetworkEstimate, fit_network
 from metasyn.pooling import is_ratio
-from metasyn.reports.question import NetworkAsked, Question, slug
+from metasyn.reports.building.fingerprint import fingerprint
+from metasyn.reports.building.memory import Memory
+from metasyn.reports.question import NetworkAsked, PoolingModel, Question, slug
 
 if TYPE_CHECKING:
     from metasyn.network import (
@@ -97,8 +99,13 @@ class NetworkResult:
         return is_ratio(self.network.measure)
 
 
-def network_results(question: Question, evidence: Evidence) -> tuple[NetworkResult, ...]:
+def network_results(question: Question, evidence: Evidence, memory: Memory | None = None) -> tuple[NetworkResult, ...]:
     """The networks that a definition asks for, by outcome; none where it does not.
+
+    Parameters
+    ----------
+    memory : Memory or None
+        Networks that this process analysed before.
 
     Raises
     ------
@@ -112,8 +119,18 @@ def network_results(question: Question, evidence: Evidence) -> tuple[NetworkResu
     found = []
     for outcome in asked.outcomes or question.outcomes:
         for network in evidence.networks(outcome=outcome, coarsening=asked.coarsening(), **selection):
-            found.append(network_result(network, evidence, asked, tau2=question.model.tau2, level=question.model.level))
+            found.append(_remembered(network, evidence, asked, question.model, memory or Memory()))
     return tuple(found)
+
+
+def _remembered(
+    network: StrategyNetwork, evidence: Evidence, asked: NetworkAsked, model: PoolingModel, memory: Memory
+) -> NetworkResult:
+    """The analysis of a network, from the memory where nothing that it rests on has changed."""
+    records = sorted({record for trial in network.trials for record in trial.records})
+    studies = [evidence.studies[name] for name in records]
+    key = fingerprint("network", network, asked, model.tau2, model.level, studies, evidence.vocabulary)
+    return memory.recall(key, lambda: network_result(network, evidence, asked, tau2=model.tau2, level=model.level))
 
 
 def network_result(

@@ -72,6 +72,7 @@ def network_values(result: NetworkResult) -> dict[str, Any]:
         "key": network.key,
         "body": network.body,
         "parts": [list(part) for part in network.parts],
+        "records": {trial.name: list(trial.records) for trial in network.trials},
         "strategies": [
             {"node": node, "patients": data["patients"], "studies": list(data["studies"]), "part": data["part"]}
             for node, data in sorted(network.graph.nodes(data=True))

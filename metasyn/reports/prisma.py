@@ -15,7 +15,7 @@ import pandas as pd
 from metasyn.evidence import Evidence
 from metasyn.plots.prisma_flow import Flow, FlowStage
 from metasyn.records.search import SCREENED_KINDS, Search
-from metasyn.reports.analyse import OutcomeResult
+from metasyn.reports.answers import OutcomeResult
 from metasyn.reports.network_section import NetworkResult
 from metasyn.reports.prisma_answers import Answer, Facts, answers_2020
 from metasyn.reports.prisma_extensions import answers_lsr, answers_nma
@@ -72,7 +72,7 @@ def prisma(
     search : Search or None
         The search behind the report, as `SearchFile.of` gives it; None where none is documented.
     history : mapping or None
-        The last recorded edition, as `metasyn.reports.history.last_edition` gives it.
+        The last recorded edition, as `metasyn.reports.changes.history.last_edition` gives it.
     networks : sequence of NetworkResult
         Networks of the report.
 

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from metasyn.evidence import Evidence, name_of
 from metasyn.records.search import Process, Search, Statements
 from metasyn.records.study import Study
-from metasyn.reports.analyse import OutcomeResult, Stratum
+from metasyn.reports.answers import OutcomeResult, Stratum
 from metasyn.reports.question import Question
 from metasyn.reports.words import measure_name
 
@@ -219,14 +219,9 @@ def _synthesis(facts: Facts) -> dict[str, Answer]:
     groups = full(f"Subgroups by {', '.join(question.subgroups)}.", "methods")
     if not question.subgroups:
         groups = part("Between-study variance only; the definition asks for no subgroups.", "methods")
-    later = [name.removeprefix("sensitivity: ") for name in question.not_built() if name.startswith("sensitivity")]
-    made = [name for name in question.sensitivity if name not in later]
     sensitivity = none("The definition asks for none.")
-    if made or later:
-        sensitivity = (part if later else full)(
-            f"Asked for: {', '.join([*made, *later])}."
-            + (f" Not made by this version: {', '.join(later)}." if later else "")
-        )
+    if question.sensitivity:
+        sensitivity = full(f"Asked for: {', '.join(question.sensitivity)}.")
     missing = none(
         f"Up to {counted(largest, 'study')} in a stratum; no assessment of missing results is made.", "methods"
     )
@@ -251,8 +246,6 @@ def certainty(question: Question) -> Answer:
     """Whether certainty is rated."""
     if question.certainty is None:
         return none("The definition asks for no rating of certainty.")
-    if "certainty" in question.not_built():
-        return none("The definition asks for it; this version does not make it.")
     return full("Summary of findings: each rating with its rule, or why there is none.")
 
 
@@ -328,13 +321,9 @@ def _explored(facts: Facts, pooled: Sequence[Stratum]) -> Answer:
 def _sensitivity(facts: Facts, pooled: Sequence[Stratum]) -> Answer:
     if not facts.question.sensitivity:
         return none("None were asked for.")
-    later = [name for name in facts.question.not_built() if name.startswith("sensitivity")]
-    made = len(later) < len(facts.question.sensitivity) and bool(pooled)
-    if not made:
-        return none(
-            "Asked for, and not made: " + ("this version does not make them." if later else "nothing is pooled.")
-        )
-    return (part if later else full)("With each outcome" + (f"; not made: {', '.join(later)}." if later else "."))
+    if not pooled:
+        return none("Asked for, and not made: nothing is pooled.")
+    return full("With each outcome.")
 
 
 def _back(facts: Facts) -> dict[str, Answer]:

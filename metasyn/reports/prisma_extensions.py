@@ -135,7 +135,7 @@ def answers_lsr(facts: Facts, history: Mapping[str, Any] | None) -> dict[str, An
     Parameters
     ----------
     history : mapping or None
-        The last recorded edition, as `metasyn.reports.history.last_edition` gives it.
+        The last recorded edition, as `metasyn.reports.changes.history.last_edition` gives it.
     """
     living = facts.search.living if facts.search is not None else Living()
     titled = "living" in facts.question.title.lower()

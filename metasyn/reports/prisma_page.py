@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from metasyn.plots.prisma_flow import Flow, prisma_flow
 from metasyn.records.search import Search
+from metasyn.reports.building.drawing import Drawing
 from metasyn.reports.prisma import SELECTED, WORDS, Prisma
 
 FIGURE = "prisma-flow"  # name of the figure
 
 
-def prisma_figure(result: Prisma) -> tuple[str, str, Any] | None:
-    """Name, title and figure of the flow; None without a search."""
-    if result.flow is None:
-        return None
-    return FIGURE, "Flow of records, reports and studies (PRISMA 2020)", prisma_flow(result.flow).figure
+def prisma_figures(result: Prisma) -> Iterator[Drawing]:
+    """The flow; nothing without a search."""
+    if result.flow is not None:
+        yield Drawing(FIGURE, "Flow of records, reports and studies (PRISMA 2020)", _flow, (result.flow,))
+
+
+def _flow(flow: Flow) -> Any:
+    return prisma_flow(flow).figure
 
 
 def prisma_parts(result: Prisma, search: Search | None = None, image: str | None = None) -> dict[str, Any]:

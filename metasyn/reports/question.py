@@ -18,6 +18,9 @@ from metasyn.records.validation import Loc, did_you_mean, listed, problem_at, re
 from metasyn.records.vocabulary import Vocabulary
 from metasyn.records.yaml_reader import Document
 from metasyn.reports.certainty_asked import CertaintyAsked
+from metasyn.reports.changes.alerts_asked import AlertAsked, alert_problems
+from metasyn.reports.changes.plan_asked import DeviationAsked
+from metasyn.reports.sequential_asked import SequentialAsked
 
 ATTRIBUTES = (
     "design.type",
@@ -28,7 +31,6 @@ ATTRIBUTES = (
     "extraction.seen",
     "risk_of_bias.overall",
 )
-SENSITIVITY_BUILT = frozenset({"leave-one-out", "joint-outcomes"})
 TIME_ORIGINS: tuple[str, ...] = get_args(TimeOrigin)
 
 
@@ -196,7 +198,12 @@ class Question(Model):
     """Networks of treatment strategies, one per outcome, key and kind of design."""
     certainty: CertaintyAsked | None = None
     """Summary of findings with certainty by GRADE."""
-    alerts: list[dict[str, Any]] = []
+    sequential: SequentialAsked | None = None
+    """Boundaries that say whether there is enough information to conclude."""
+    alerts: list[AlertAsked] = []
+    """Changes since the last edition that a panel wants to be told of."""
+    deviations: list[DeviationAsked] = []
+    """Why a field is no longer what the locked analysis plan says."""
 
     def interval(self) -> str:
         """The interval to use: the definition's, else Hartung-Knapp, or Wald's for a common effect."""
@@ -213,11 +220,6 @@ class Question(Model):
             "exchangeable": self.assume_exchangeable,
             "combine_designs": self.combine_designs,
         }
-
-    def not_built(self) -> list[str]:
-        """Sections that the definition asks for and this version does not make."""
-        later = [f"sensitivity: {name}" for name in self.sensitivity if name not in SENSITIVITY_BUILT]
-        return later + [name for name in ("alerts",) if getattr(self, name)]
 
 
 def load_question(path: Path, file: str, vocabulary: Vocabulary | None) -> Question:
@@ -277,6 +279,13 @@ def _references(question: Question, document: Document, file: str, vocabulary: V
     for index, value in enumerate(question.key.line or []):
         if not value.isdigit():
             found.append((("key", "line", index), f"is not a line of treatment ({value}); accepted: 1, 2, …"))
+    names = [comparison.name for comparison in question.comparisons]
+    watched = alert_problems(
+        question.alerts, outcomes=question.outcomes, comparisons=names, network=question.network is not None
+    )
+    found += [(("alerts", *loc), text) for loc, text in watched]
+    if question.sequential is not None:
+        found += [(("sequential", *loc), text) for loc, text in question.sequential.problems(question.outcomes)]
     if question.certainty is not None:
         found += [(("certainty", *loc), text) for loc, text in question.certainty.problems()]
     if vocabulary is not None:

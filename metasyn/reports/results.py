@@ -2,56 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from metasyn.evidence import COLUMNS
 from metasyn.pooling import PooledEstimate, Posterior, Subgroups
 from metasyn.pooling.counts import CountsEstimate
-from metasyn.reports.analyse import OutcomeResult, Stratum
-from metasyn.reports.certainty_section import CertaintySection
+from metasyn.reports.answers import OutcomeResult, Stratum
 from metasyn.reports.certainty_values import certainty_values
+from metasyn.reports.changes.plan_page import plan_values
 from metasyn.reports.further import Joint
-from metasyn.reports.network_section import NetworkResult
+from metasyn.reports.multiverse_values import multiverse_values
 from metasyn.reports.network_values import network_values
-from metasyn.reports.question import Question
-from metasyn.reports.survival_section import SurvivalSection, survival_values
+from metasyn.reports.sequential_values import sequential_values
+from metasyn.reports.survival_section import survival_values
 
-SCHEMA_VERSION = "1.4.0"
+if TYPE_CHECKING:
+    from metasyn.reports.report import Report
+
+SCHEMA_VERSION = "2.0.0"
 
 
-def results(
-    question: Question,
-    name: str,
-    answered: tuple[OutcomeResult, ...],
-    joint: tuple[Joint, ...] = (),
-    survival: SurvivalSection | None = None,
-    networks: tuple[NetworkResult, ...] = (),
-    certainty: CertaintySection | None = None,
-) -> dict[str, Any]:
+def results(report: Report) -> dict[str, Any]:
     """The content of results.json, before rounding.
 
     Returns
     -------
     dict
         schema_version, report, title, results: a list with comparison, outcome, measure, strata and candidates; survival:
-        what was rebuilt of each study's survival, which enters no result; networks: strategies compared with each other; certainty: the summary of findings.
+        what was rebuilt of each study's survival, which enters no result; networks: strategies compared with each other; certainty: the
+        summary of findings; multiverse and sequential: how results depend on choices, and how they came in; plan: what departs from it.
         Effects are on the analysis scale (log for ratios); `*_ratio` fields are exp of them.
     """
+    question = report.question
     return {
         "schema_version": SCHEMA_VERSION,
-        "report": name,
+        "report": report.name,
         "title": question.title,
         "model": question.model.model_dump(),
         "assume_exchangeable": question.assume_exchangeable,
         "assume_exchangeable_because": question.assume_exchangeable_because,
-        "not_produced": question.not_built(),
-        "results": [_outcome(result) for result in answered],
-        "joint_outcomes": [_joint_values(one) for one in joint],
-        "survival": None if survival is None else survival_values(survival),
-        "certainty": None if certainty is None else certainty_values(certainty),
-        "networks": [network_values(one) for one in networks],
+        "results": [_outcome(result) for result in report.answered],
+        "joint_outcomes": [_joint_values(one) for one in report.joint],
+        "survival": survival_values(report.survival),
+        "certainty": None if report.certainty is None else certainty_values(report.certainty),
+        "networks": [network_values(one) for one in report.networks],
+        "multiverse": multiverse_values(report.multiverse),
+        "sequential": sequential_values(report.sequential),
+        "plan": plan_values(report.deviations),
     }
 
 

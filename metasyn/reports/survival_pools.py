@@ -18,7 +18,7 @@ from metasyn.evidence.curves import DAYS
 from metasyn.evidence.rebuilt import Rebuilt, rebuild
 from metasyn.evidence.rebuilt_cache import key_of_rebuilt, read_json, write_json
 from metasyn.pooling.result import PooledEstimate
-from metasyn.reports.analyse import OutcomeResult, Stratum
+from metasyn.reports.answers import OutcomeResult, Stratum
 from metasyn.reports.question import Question
 from metasyn.survival import rmst_difference
 from metasyn.survival.pool_curves import pool_curves

@@ -14,7 +14,7 @@ from metasyn.evidence.eligibility import Rules, why_not_key, why_not_partition
 from metasyn.evidence.rebuilt import AGREEMENT_COLUMNS, Rebuilt, ReconstructionError
 from metasyn.evidence.rebuilt_cache import rebuild_cached
 from metasyn.evidence.reconstructions import ReconstructionInput, reconstruction_inputs
-from metasyn.reports.analyse import OutcomeResult
+from metasyn.reports.answers import OutcomeResult
 from metasyn.reports.question import Question, slug
 from metasyn.reports.survival_pools import SurvivalPool, pool_values, survival_pools
 from metasyn.reports.survival_values import agreement_values, rebuilt_values

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from metasyn.pooling import PooledEstimate
-from metasyn.reports.analyse import PREDICTION_PRINTED_FROM
+from metasyn.reports.answers import PREDICTION_PRINTED_FROM
 
 MEASURES = {
     "HR": "hazard ratio",

@@ -33,6 +33,7 @@ LONG_WINDOW = 0.15  # the same for the hazard that single events are expected fr
 CROSSING = math.sqrt(
     2 / math.pi
 )  # E|Z|: how often a click that lands beside its time lands on the other side of a drop
+LEAST_CROSSED, MOST_CROSSED = 0.01, 0.99  # probability that a click crossed a drop
 SMALLEST = 1e-10  # variance of what cannot move
 
 
@@ -70,6 +71,8 @@ class ClickModel:
         self.survival: Array = np.interp(self.knots, np.concatenate([[0.0], time]), np.concatenate([[1.0], falling]))
         self.noise = NOISES[3]
         self.variance: Array = np.full(time.size, self.noise**2)  # of each click
+        self._moved: Array = np.zeros(time.size)  # fall of the curve over a click's error in time
+        self._drop: Array = np.ones(time.size)  # of one patient, at each click
         self._factor: tuple[Array, Array] | None = None
 
     def hazard(self, window: float = WINDOW) -> Array:
@@ -101,6 +104,7 @@ class ClickModel:
             ]
             self.noise = NOISES[int(np.argmax(likelihood))]
         self.variance = self._click_variance(self.noise, slope, at_click)
+        self._moved, self._drop = TIME_NOISE * self.noise * self.scale * slope, at_click
         for _ in range(8):  # cells that would rise are held level, until none does
             curve, factor = self._solve(drift, spread, self.variance)
             rising = curve[1:] - curve[:-1] > 1e-9
@@ -114,6 +118,20 @@ class ClickModel:
         """Log-likelihood of the clicks for other sizes of drops, at the curve and noise fitted last, up to a constant."""
         drift, spread, _ = self._moments(np.ones(self.width.size), None)
         return [self._log_likelihood(drift, spread * drop, self.variance) for drop in drops]
+
+    def other_side(self) -> tuple[Array, Array]:
+        """Clicks that landed on the other side of a drop: their variance, and what it costs to be one; each of shape (m,).
+
+        A click has the variance noise^2, or with the probability of having crossed a drop this larger one; together they
+        have the variance that the Gaussian chain works with. Where drops are many and small the two are much alike; where
+        drops are few, nearly all clicks are as exact as the hand. The cost is minus the logarithm of the ratio of the two
+        densities, each at its height, weighted by the probabilities.
+        """
+        expected = CROSSING * self._moved / self._drop
+        crossed = np.clip(-np.expm1(-expected), LEAST_CROSSED, MOST_CROSSED)
+        wide = self.noise**2 + (self._moved**2 + expected * self._drop**2) / crossed
+        cost = np.log((1 - crossed) / crossed) + 0.5 * np.log(wide / self.noise**2)
+        return wide, cost
 
     def covariance(self, at: Indices) -> Array:
         """Covariance of survival at the knots numbered `at` (1 or later), as fitted last."""

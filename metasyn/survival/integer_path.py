@@ -22,7 +22,9 @@ class Cells:
     """What is known of the cells that a path runs through; arrays of shape (cells,)."""
 
     clicked: Array  # survival as clicked at the end of the cell (mean of the clicks there)
-    precision: Array  # 1 / variance of it; 0 where nothing was clicked
+    precision: Array  # 1 / variance of it, on its own side of every drop; 0 where nothing was clicked
+    wide: Array  # 1 / variance of it, if it landed on the other side of a drop
+    crossing: Array  # what that costs, see `ClickModel.other_side`
     hazard: Array  # expected hazard of the cell
     weight: Array  # of the expected number left, adding up over neighbouring cells
     left: Array  # expected number of patients left after the cell
@@ -39,9 +41,10 @@ def most_probable_path(
 
     States are (events so far, patients left); each keeps the survival of its best path. In a cell some are censored first
     (any number, without cost), then d have the event at its end, so that survival falls by the factor (r - d) / r. The
-    cost of a path is minus its log posterior: clicks normal about the path's survival, events Poisson with the cell's
-    hazard times those at risk, patients left normal about their expectation. Keeping one path per state makes it a
-    Viterbi search; exact if the past of a state did not matter to survival, near enough with the events in the state.
+    cost of a path is minus its log posterior: clicks normal about the path's survival, narrowly or, if they landed on the
+    other side of a drop, widely; events Poisson with the cell's hazard times those at risk, patients left normal about
+    their expectation. Keeping one path per state makes it a Viterbi search; exact if the past of a state did not matter
+    to survival, near enough with the events in the state.
 
     Parameters
     ----------
@@ -83,7 +86,7 @@ def most_probable_path(
             r = slice(d, d + count)  # at risk, counted from `low`
             fallen = level_at[came, r] * (risk[:count] / np.maximum(risk[r], 1))
             total = cheapest[came, r] + (expected[r] - d * log_expected[r] + LOG_FACTORIAL[d])
-            total += 0.5 * cells.precision[c] * (fallen - cells.clicked[c]) ** 2
+            total += _misfit(cells, c, fallen)
             here = best[first : first + rows, :count]
             better = total < here
             np.copyto(here, total, where=better)
@@ -96,6 +99,13 @@ def most_probable_path(
         trail.append((low, taken, source))
         base, top = int(lowest[c]), high
     return _retrace(trail, lowest, cost, None if events is None else events - base)
+
+
+def _misfit(cells: Cells, c: int, survival: Array) -> Array:
+    """Minus the log-likelihood of the click at the end of cell c, up to a constant: the better of two normals."""
+    squared = 0.5 * (survival - cells.clicked[c]) ** 2
+    cost: Array = np.minimum(cells.precision[c] * squared, cells.wide[c] * squared + cells.crossing[c])
+    return cost
 
 
 def _after_censoring(cost: Array, top: int) -> tuple[Array, Counts]:

@@ -23,7 +23,7 @@ LEFT_SD = (
 )  # of the expected number left: share of those who leave the interval; share of those left, no table
 FEWEST_SD = 0.7
 LOCAL = 0.5  # weight of the cell's own hazard, against that of its surroundings, in what a path expects
-TRUST = 16.0, 24.0  # weight of the expected number left: over an interval of the table; over follow-up without one
+TRUST = 6.0, 24.0  # weight of the expected number left: over an interval of the table; over follow-up without one
 LEAST_HAZARD = 0.02  # cumulative, over the whole follow-up
 MOST_CLICKS = 4000
 CONTRADICTION = 0.03  # mean distance from the clicks: three times that of careless ones
@@ -202,14 +202,12 @@ def _refine(
     early &= start > 0
     left = given.n - int(early.sum())
     cells = _cells(model, intervals, start, still, patients, given)
+    wanted = None if given.events is None else given.events - int(event[early].sum())
     path = most_probable_path(
-        cells,
-        survival=_survival_of(time[early], event[early], given.n),
-        patients=left,
-        events=None if given.events is None else given.events - int(event[early].sum()),
+        cells, survival=_survival_of(time[early], event[early], given.n), patients=left, events=wanted
     )
-    if path is None:
-        return patients
+    if path is None or (wanted is not None and path[1].sum() != wanted and event.sum() == given.events):
+        return patients  # these have the printed number of events
     new_time, new_event = _walk(model, intervals, start, left, *path, given)
     return np.concatenate([time[early], new_time]), np.concatenate([event[early], new_event])
 
@@ -243,11 +241,13 @@ def _cells(
         fewest[-1] = 0
     seen = model.index > start
     at = model.index[seen] - start - 1
-    precision: Array = np.bincount(at, 1 / model.variance[seen], cell.size).astype(float)
-    clicked = np.bincount(at, model.clicked[seen] / model.variance[seen], cell.size) / np.maximum(precision, 1e-12)
+    wide, crossing = (values[seen] for values in model.other_side())
+    clicks = np.bincount(at, minlength=cell.size)
     return Cells(
-        clicked=clicked,
-        precision=precision,
+        clicked=np.bincount(at, model.clicked[seen], cell.size) / np.maximum(clicks, 1),
+        precision=clicks / model.noise**2,
+        wide=np.bincount(at, 1 / wide, cell.size).astype(float),
+        crossing=np.bincount(at, crossing, cell.size) / np.maximum(clicks, 1),
         hazard=hazard[start:],
         weight=weight,
         left=left,

@@ -20,8 +20,8 @@ from metasyn.evidence import Evidence
 from metasyn.formats.export_files import export_files
 from metasyn.formats.exports import cinema_table, effects_json, netmeta_table
 from metasyn.formats.kinds import EXPORTS, IMPORTS, cannot_carry, recognise
-from metasyn.formats.spreadsheet import workbook
 from metasyn.records import find_layout, load_records
+from metasyn.reports.documents.workbook import workbook
 
 openpyxl = pytest.importorskip("openpyxl")
 ROOT = Path(__file__).parents[2]

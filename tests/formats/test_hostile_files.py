@@ -17,10 +17,11 @@ from metasyn.formats import intake
 from metasyn.formats.cells import csv_table, formula_like, guarded, unguarded
 from metasyn.formats.clinicaltrials import read_clinicaltrials
 from metasyn.formats.contrast_table import read_contrast_table
-from metasyn.formats.intake import as_text, clean, read_json, read_limited, zip_members
+from metasyn.formats.intake import as_text, read_json, read_limited, zip_members
 from metasyn.formats.kinds import recognise
 from metasyn.formats.references import read_bibtex, read_ris
 from metasyn.formats.revman import read_revman
+from metasyn.reports.documents.visible_text import one_line
 
 HEAD = b"study,outcome,treatment,comparator,note\n"
 
@@ -274,7 +275,7 @@ def test_a_text_is_data_to_yaml_whatever_it_looks_like(name, facts):
 
 
 def test_cleaning_keeps_words_and_takes_out_control_characters():
-    assert clean(" Müller\u202e \x07 A\u2028B\tC ") == "Müller A B C"
+    assert one_line(" Müller\u202e \x07 A\u2028B\tC ") == "Müller A B C"
 
 
 def test_json_with_a_key_twice_or_nan_is_refused():

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from metasyn.errors import EvidenceError
 from metasyn.evidence import Evidence
-from metasyn.formats.intake import clean
-from metasyn.formats.references import Reference, bibtex, from_latex, read_bibtex, read_ris, reports_block, short_name
+from metasyn.formats.references import Reference, from_latex, read_bibtex, read_ris, reports_block, short_name
 from metasyn.records import find_layout, load_records
 from metasyn.records.study import Publication
 from metasyn.records.yaml_reader import read_document
+from metasyn.reports.documents.bibliography import bibtex
+from metasyn.reports.documents.visible_text import one_line
 
 RIS = """TY  - JOUR
 AU  - Wen, Jing
@@ -129,7 +130,7 @@ def test_any_title_comes_back_from_bibtex_but_for_what_latex_reads_as_dashes(tit
         reports = {"main": Publication(title=f"t{title}", year=2024)}
 
     (back,) = read_bibtex(bibtex([One()]).encode(), "a.bib")  # type: ignore[list-item]
-    assert back.title == clean(f"t{title}").replace("---", "—").replace("--", "–")
+    assert back.title == one_line(f"t{title}").replace("---", "—").replace("--", "–")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import metasyn as ms
 from metasyn.records.layout import find_layout
 from metasyn.reports.bias_section import bias_rows, bias_tables
-from metasyn.reports.report_folder import build
+from metasyn.reports.building.report_folder import build
 
 ROB = """
 risk_of_bias:

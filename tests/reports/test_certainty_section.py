@@ -10,7 +10,7 @@ from pydantic import ValidationError
 import metasyn as ms
 from metasyn.errors import UsageError
 from metasyn.records.baseline_risks import load_baseline_risks
-from metasyn.reports.analyse import analyse
+from metasyn.reports.answers import analyse
 from metasyn.reports.certainty_asked import CertaintyAsked
 from metasyn.reports.certainty_page import certainty_parts
 from metasyn.reports.certainty_section import certainty_section
@@ -293,7 +293,7 @@ def test_the_template_is_part_of_the_package():
 
 def test_the_bias_that_would_explain_a_pool_of_cohorts_away_is_drawn(project):
     from metasyn.records.layout import find_layout
-    from metasyn.reports.report_folder import build
+    from metasyn.reports.building.report_folder import build
 
     for name, estimate, ci in (
         ("a", "0.50", "[0.35, 0.71]"),

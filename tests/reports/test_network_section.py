@@ -11,7 +11,7 @@ from conftest import ROOT
 import metasyn as ms
 from metasyn.pooling import pool
 from metasyn.records.layout import find_layout
-from metasyn.reports.report_folder import build
+from metasyn.reports.building.report_folder import build
 
 QUESTION = """
 title: Strategies in condition X

@@ -10,11 +10,11 @@ import pytest
 import metasyn as ms
 from metasyn.records.layout import find_layout
 from metasyn.records.search import load_search, search_path
-from metasyn.reports.analyse import analyse
+from metasyn.reports.answers import analyse
 from metasyn.reports.network_section import network_results
 from metasyn.reports.prisma import COLUMNS, SELECTED, WORDS, prisma
 from metasyn.reports.prisma_items import PRISMA_2020, PRISMA_LSR, PRISMA_NMA
-from metasyn.reports.prisma_page import FIGURE, prisma_figure, prisma_parts
+from metasyn.reports.prisma_page import FIGURE, prisma_figures, prisma_parts
 from metasyn.reports.question import load_question
 
 QUESTION = """
@@ -97,7 +97,7 @@ def test_without_a_search_a_report_is_headed_as_selected_records_and_prints_no_f
     result, search = asked(filled)
     assert result.heading == SELECTED == "Not a systematic review: selected records"
     assert result.flow is None
-    assert prisma_figure(result) is None
+    assert list(prisma_figures(result)) == []
     page = shown(prisma_parts(result, search, image="data:never shown"))
     assert SELECTED in page
     assert "<img" not in page
@@ -156,9 +156,9 @@ def test_a_flow_has_the_numbers_of_the_search_file_alone(filled):
     assert (flow.retrieval.sought, flow.retrieval.not_retrieved, flow.retrieval.assessed) == (5, 1, 4)
     assert flow.other_retrieval is None
     assert flow.previous_studies is None
-    name, _, figure = prisma_figure(result)
-    assert name == FIGURE
-    figure.draw_without_rendering()
+    (drawing,) = prisma_figures(result)
+    assert drawing.name == FIGURE
+    drawing.draw(*drawing.given).draw_without_rendering()
     page = shown(prisma_parts(result, search, image="data:image/svg+xml;base64,AA"))
     assert "44 records identified" in page
     assert "A &lt;and&gt; B" in page

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from scipy.special import gammaln
 from scipy.stats import multivariate_normal
 
+from metasyn.survival import reconstruct
 from metasyn.survival.censoring_pattern import learn_pattern
 from metasyn.survival.click_model import ClickModel
 from metasyn.survival.event_counts import choose_counts
@@ -136,6 +137,33 @@ def test_a_pattern_of_censoring_meets_the_event_total():
         assert (np.diff(staying) <= 0).all()
 
 
+def misfit(cells, c, survival):
+    squared = (survival - cells.clicked[c]) ** 2 / 2
+    return min(cells.precision[c] * squared, cells.wide[c] * squared + cells.crossing[c])
+
+
+def test_clicks_that_crossed_a_drop_and_others_have_together_the_variance_of_the_chain():
+    model = model_of(3)
+    model.fit(np.full(model.width.size, 0.003))
+    wide, cost = model.other_side()
+    odds = np.exp(cost - 0.5 * np.log(wide / model.noise**2))  # of a click on its own side
+    together = (odds * model.noise**2 + wide) / (1 + odds)
+    assert ((odds > 1 / 0.99 - 1 + 1e-6) & (odds < 1 / 0.01 - 1 - 1e-6)).all()  # none at the limits
+    assert_allclose(together, model.variance, rtol=1e-9)
+
+
+def test_censored_before_or_after_drops_are_told_by_their_size():
+    """8 at risk, 2 events, 2 censored: 7/8 x 6/7 if these left after the drops, 5/6 x 4/5 if before; clicks to 0.002."""
+    time = np.linspace(0.4, 22, 40)
+    for left_early in (False, True):
+        first, second = (5 / 6, 4 / 6) if left_early else (7 / 8, 6 / 8)
+        survival = np.select([time < 9, time < 9.6], [1.0, first], second) + 0.002 * np.cos(37 * np.arange(40))
+        table = ([0, 5, 10, 15, 20], [8, 8, 4, 4, 4])
+        made = reconstruct((time, survival), n=8, at_risk=table, events=2, method="joint")
+        censored = made.ipd.loc[made.ipd["event"] == 0, "time"]
+        assert (censored < 9).sum() == (2 if left_early else 0)
+
+
 def brute_force(cells, survival, patients, events):
     """Least cost over every path."""
     size = cells.clicked.size
@@ -152,7 +180,7 @@ def brute_force(cells, survival, patients, events):
                 fallen = level * (after / risk if risk else 1.0)
                 expected = cells.hazard[c] * max(risk, 0.3)
                 more = expected - d * np.log(expected + 1e-12) + gammaln(d + 1)
-                more += 0.5 * cells.precision[c] * (fallen - cells.clicked[c]) ** 2
+                more += misfit(cells, c, fallen)
                 more += 0.5 * cells.weight[c] * ((after - cells.left[c]) / cells.left_sd[c]) ** 2
                 best = min(best, walk(c + 1, after, so_far + d, fallen, cost + more))
         return best
@@ -161,14 +189,17 @@ def brute_force(cells, survival, patients, events):
 
 
 @pytest.mark.parametrize("events", [None, 3])
+@pytest.mark.parametrize("crossing", [0.5, 20.0])
 @pytest.mark.parametrize("seed", range(8))
-def test_the_path_through_the_clicks_is_the_most_probable_of_all_or_nearly(seed, events):
+def test_the_path_through_the_clicks_is_the_most_probable_of_all_or_nearly(seed, crossing, events):
     rng = np.random.default_rng(seed)
     patients, size = 6, 4
     left = np.array([5.0, 4.0, 3.0, 1.0])
     cells = Cells(
         clicked=np.sort(rng.uniform(0.2, 1, size))[::-1],
         precision=np.full(size, 400.0),
+        wide=np.full(size, 40.0),
+        crossing=np.full(size, crossing),
         hazard=rng.uniform(0.1, 0.4, size),
         weight=np.full(size, 1.0),
         left=left,
@@ -187,7 +218,7 @@ def test_the_path_through_the_clicks_is_the_most_probable_of_all_or_nearly(seed,
         level *= before / risk if risk else 1.0
         expected = cells.hazard[c] * max(risk, 0.3)
         cost += expected - d * np.log(expected + 1e-12) + gammaln(d + 1)
-        cost += 0.5 * 400 * (level - cells.clicked[c]) ** 2 + 0.5 * (before - left[c]) ** 2
+        cost += misfit(cells, c, level) + 0.5 * (before - left[c]) ** 2
     best = brute_force(cells, 1.0, patients, events)
     assert cost >= best - 1e-9
     if events is None:

@@ -1,0 +1,106 @@
+"""What a build says: folders on standard output; on standard error messages for people, or one JSON object a line for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from metasyn.cli.output import print_problems, progress
+
+if TYPE_CHECKING:
+    from metasyn.errors import Problem
+    from metasyn.records import Layout
+    from metasyn.reports.building.build_all import BuildOutcome, ReportOutcome
+
+LEVELS = {"failed": "error", "problem": "error", "waiting": "warning", "findings": "warning"}
+
+
+class BuildLog:
+    """Messages of one build.
+
+    Parameters
+    ----------
+    form : str
+        text, or json: one object a line with time (UTC), level, event and what belongs to it.
+    """
+
+    def __init__(self, form: Literal["text", "json"]) -> None:
+        self._json = form == "json"
+        self._folders: list[Path] = []
+
+    @contextmanager
+    def progress(self) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
+        """What `build_all` tells its events to: a bar where a person watches, lines for machines."""
+        if self._json:
+            yield self._machine_event
+            return
+        with progress("figures") as advance:
+
+            def heard(event: str, values: Mapping[str, Any]) -> None:
+                if event == "waiting":
+                    print("metasyn: another build is running here; waiting for it to end", file=sys.stderr)
+                elif event == "figures" and advance is not None:
+                    advance(values["done"], values["of"])
+
+            yield heard
+
+    def _machine_event(self, event: str, values: Mapping[str, Any]) -> None:
+        if event == "waiting":
+            self._line("waiting", why="another build is running here")
+        elif event == "report":
+            self._line(values["state"], **{name: values[name] for name in ("name", "recorded", "why")}, seconds=round(values["seconds"], 3))  # fmt: skip
+
+    def report(self, folder: Path, state: str) -> None:
+        """A report that was left alone before anything was read."""
+        self._folders.append(folder)
+        if self._json:
+            self._line(state, name=folder.name)
+        print(folder / "index.html")
+
+    def outcome(self, outcome: BuildOutcome, layout: Layout) -> int:
+        """Everything that is left to say, and the exit code: 0 done, 1 problems found."""
+        self._problems(outcome.problems)
+        for one in outcome.reports:
+            if one.state == "failed":
+                self._failed(one, layout)
+            else:
+                self._folders.append(one.folder)
+                print(one.folder / "index.html")
+        standing = sum(finding.severity == "error" and finding.accepted is None for finding in outcome.findings)
+        if standing and self._json:
+            self._line("findings", unaccepted=standing)
+        elif standing:
+            print(f"metasyn: {standing} findings stand unaccepted in the records; see metasyn check", file=sys.stderr)
+        return 1 if outcome.failed else 0
+
+    def _failed(self, one: ReportOutcome, layout: Layout) -> None:
+        self._problems(one.problems)
+        if one.why is not None and not self._json:
+            print(f"metasyn: {layout.name(layout.root / 'reports' / f'{one.name}.yaml')}: {one.why}", file=sys.stderr)
+
+    def _problems(self, problems: tuple[Problem, ...]) -> None:
+        if self._json:
+            for problem in problems:
+                self._line("problem", **asdict(problem))
+        elif problems:
+            print_problems(sorted(problems, key=lambda p: (p.file, p.line, p.column, p.path)))
+
+    def _line(self, event: str, **values: Any) -> None:
+        head = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": LEVELS.get(event, "info")}
+        print(json.dumps({**head, "event": event, **values}, ensure_ascii=False), file=sys.stderr)
+
+    def moved(self) -> int:
+        """Exit code for a scheduler: 3 where a report raised an alert, 4 where anything else moved, 0 where nothing did."""
+        codes = [_moved(folder) for folder in self._folders]
+        return 3 if 3 in codes else max(codes, default=0)
+
+
+def _moved(folder: Path) -> int:
+    content = json.loads((folder / "changes.json").read_text(encoding="utf-8"))
+    return int(content["exit_code"])
