@@ -121,7 +121,7 @@ def make_report(path: Path, evidence: Evidence, layout: Layout, *, memory: Memor
     name = path.stem
     question = load_question(path, layout.name(path), evidence.vocabulary)
     answered = analyse(question, evidence)
-    survival = survival_section(question, evidence, answered, layout.root / ".metasyn" / "cache" / "survival")
+    survival = survival_section(question, evidence, answered, layout.root / ".metasyn" / "cache" / "survival", memory)
     networks = network_results(question, evidence, memory)
     place = search_path(layout)
     found = None if place is None else load_search(place, reports={one.stem for one in definitions(layout.root)})

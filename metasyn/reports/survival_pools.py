@@ -19,6 +19,7 @@ from metasyn.evidence.rebuilt import Rebuilt, rebuild
 from metasyn.evidence.rebuilt_cache import key_of_rebuilt, read_json, write_json
 from metasyn.pooling.result import PooledEstimate
 from metasyn.reports.answers import OutcomeResult, Stratum
+from metasyn.reports.building.memory import Memory
 from metasyn.reports.question import Question
 from metasyn.survival import rmst_difference
 from metasyn.survival.pool_curves import pool_curves
@@ -55,9 +56,14 @@ class SurvivalPool:
 
 
 def survival_pools(
-    question: Question, answered: Sequence[OutcomeResult], studies: Sequence[RebuiltStudy], cache: Path | None
+    question: Question,
+    answered: Sequence[OutcomeResult],
+    studies: Sequence[RebuiltStudy],
+    cache: Path | None,
+    memory: Memory | None = None,
 ) -> tuple[SurvivalPool, ...]:
     """Pool the rebuilt patients of every stratum with at least two studies whose estimates it pools."""
+    memory = memory or Memory()
     found = []
     for result in answered:
         for stratum in result.strata:
@@ -66,7 +72,7 @@ def survival_pools(
                 found.append(
                     SurvivalPool(
                         comparison=result.comparison, outcome=result.outcome, label=result.label, key=stratum.key, body=stratum.body,
-                        names=tuple(one.rebuilt.given.name for one in members), values=_values(question, members, cache),
+                        names=tuple(one.rebuilt.given.name for one in members), values=_values(question, members, cache, memory),
                     )
                 )  # fmt: skip
     return tuple(found)
@@ -86,7 +92,7 @@ def _members(result: OutcomeResult, stratum: Stratum, studies: Sequence[RebuiltS
     return [there[row] for row in rows if row in there]
 
 
-def _values(question: Question, members: Sequence[RebuiltStudy], cache: Path | None) -> dict[str, Any]:
+def _values(question: Question, members: Sequence[RebuiltStudy], cache: Path | None, memory: Memory) -> dict[str, Any]:
     """Computed, or as kept for the same patients, the same question and the same code."""
     keys = [[key_of_rebuilt(one.rebuilt, question.survival.horizon), one.reversed] for one in members]
     model = [question.survival.horizon, question.model.tau2, question.interval(), question.model.level]
@@ -96,15 +102,15 @@ def _values(question: Question, members: Sequence[RebuiltStudy], cache: Path | N
     kept = read_json(path) if path is not None else None
     if isinstance(kept, dict):
         return kept
-    made = _computed(question, members)
+    made = _computed(question, members, memory)
     if path is not None:
         write_json(path, made)
     return made
 
 
-def _computed(question: Question, members: Sequence[RebuiltStudy]) -> dict[str, Any]:
+def _computed(question: Question, members: Sequence[RebuiltStudy], memory: Memory) -> dict[str, Any]:
     unit = members[0].rebuilt.given.time_unit
-    ipd = pd.concat([_patients(one, unit) for one in members], ignore_index=True)
+    ipd = pd.concat([_patients(one, unit, memory) for one in members], ignore_index=True)
     ends = [
         one.rebuilt.horizon * DAYS[one.rebuilt.given.time_unit] / DAYS[unit] for one in members if one.rebuilt.horizon
     ]
@@ -130,11 +136,14 @@ def _computed(question: Question, members: Sequence[RebuiltStudy]) -> dict[str, 
     return {"horizon": horizon, "time_unit": unit, **values, "notes": notes}
 
 
-def _patients(one: RebuiltStudy, unit: str) -> pd.DataFrame:
+def _patients(one: RebuiltStudy, unit: str, memory: Memory) -> pd.DataFrame:
     made: Rebuilt = one.rebuilt
     frame = made.drawn
     if frame is None and made.draws > 1:  # from the cache, which does not keep draws
-        frame = rebuild(made.given, draws=made.draws, seed=made.seed, horizon=made.horizon).drawn
+        frame = memory.recall(
+            f"draws {key_of_rebuilt(made, made.horizon)}",
+            lambda: rebuild(made.given, draws=made.draws, seed=made.seed, horizon=made.horizon).drawn,
+        )
     if frame is None:
         frame = made.patients
     treatment = made.given.arms[1 if one.reversed else 0]

@@ -15,6 +15,7 @@ from metasyn.evidence.rebuilt import AGREEMENT_COLUMNS, Rebuilt, ReconstructionE
 from metasyn.evidence.rebuilt_cache import rebuild_cached
 from metasyn.evidence.reconstructions import ReconstructionInput, reconstruction_inputs
 from metasyn.reports.answers import OutcomeResult
+from metasyn.reports.building.memory import Memory
 from metasyn.reports.question import Question, slug
 from metasyn.reports.survival_pools import SurvivalPool, pool_values, survival_pools
 from metasyn.reports.survival_values import agreement_values, rebuilt_values
@@ -74,7 +75,11 @@ class SurvivalSection:
 
 
 def survival_section(
-    question: Question, evidence: Evidence, answered: tuple[OutcomeResult, ...], cache: Path | None = None
+    question: Question,
+    evidence: Evidence,
+    answered: tuple[OutcomeResult, ...],
+    cache: Path | None = None,
+    memory: Memory | None = None,
 ) -> SurvivalSection:
     """Rebuild what the records of a report's comparisons print.
 
@@ -82,6 +87,8 @@ def survival_section(
     ----------
     cache : Path or None
         Folder in which reconstructions are kept by what they were made from.
+    memory : Memory or None
+        Draws of patients that this process has made.
 
     Raises
     ------
@@ -116,7 +123,7 @@ def survival_section(
         horizon=horizon,
         studies=tuple(studies),
         not_rebuilt=tuple(missing),
-        pools=survival_pools(question, answered, studies, cache),
+        pools=survival_pools(question, answered, studies, cache, memory),
     )
 
 
