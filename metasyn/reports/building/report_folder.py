@@ -108,7 +108,8 @@ def build(
         progress=progress,
     )
     content, inputs = report.values(), input_digests(report, layout)
-    now = edition_of(content, inputs=inputs, present=evidence.studies, plan=_plan(report))
+    unreadable = {Path(file).stem for file in evidence.records.broken}  # not withdrawn, for all that they are not shown
+    now = edition_of(content, inputs=inputs, present={*evidence.studies, *unreadable}, plan=_plan(report))
     report = with_movement(report, content, now, layout)
     files = _files(report, content, drawn)
     files |= _documents(report, files, drawn, formats)

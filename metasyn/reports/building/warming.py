@@ -54,15 +54,15 @@ def _outcome(root: Path, path: Path, outcome: str) -> list[tuple[str, Any]]:
     evidence, memory = Evidence(records, curves=layout.curves), Memory()
     try:
         asked = load_question(path, layout.name(path), evidence.vocabulary)
-        times = set(asked.survival.outcome or ())
+        times = asked.survival.outcome or [one for one in asked.outcomes if evidence.measure_of(one) == "HR"][:1]
         alone = asked.model_copy(
             update={
                 "outcomes": [outcome],
-                "survival": asked.survival.model_copy(update={"outcome": [outcome] if outcome in times else None}),
+                "survival": asked.survival.model_copy(update={"outcome": None}),
                 "network": _network_of(asked.network, outcome),
             }
         )
-        if not times or outcome in times:
+        if outcome in times:
             survival_section(alone, evidence, analyse(alone, evidence), layout.root / ".metasyn" / "cache" / "survival")
         network_results(alone, evidence, memory)
     except (MetasynError, ValueError):
