@@ -69,7 +69,11 @@ class GradeProposal:
 
     def summary(self) -> str:
         """The certainty in a few words."""
-        text = f"{NOT_IN_FULL}: at most {self.at_most}" if self.certainty == NOT_IN_FULL else self.certainty
+        text = (
+            f"{NOT_IN_FULL}: it may end anywhere up to {self.at_most}"
+            if self.certainty == NOT_IN_FULL
+            else self.certainty
+        )
         return text + (f"; stale: {', '.join(self.stale)}" if self.stale else "")
 
 

@@ -80,10 +80,8 @@ def init(
     made = make_project(directory)
     for path in made:
         print(path)
-    where = "" if directory == HERE else f" -C {directory}"
-    print(
-        f"Made a project. Next: metasyn check{f' {directory}' if where else ''}; metasyn build{where}", file=sys.stderr
-    )
+    where = "" if directory == HERE else f"cd {directory}; "
+    print(f"Made a project. Next: {where}metasyn check; metasyn build", file=sys.stderr)
 
 
 @app.command()
@@ -119,7 +117,11 @@ def check(
     if any(finding.severity in failing and finding.accepted is None for finding in findings):
         raise typer.Exit(1)
     if not json:
-        print(f"{records} {'record' if records == 1 else 'records'}: nothing to correct", file=sys.stderr)
+        warnings = sum(finding.severity == "warning" and finding.accepted is None for finding in findings)
+        told = (
+            f"no errors, {warnings} {'warning' if warnings == 1 else 'warnings'}" if warnings else "nothing to correct"
+        )
+        print(f"{records} {'record' if records == 1 else 'records'}: {told}", file=sys.stderr)
 
 
 @app.command()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from metasyn.records import Layout
 
 FORMATS = ("word", "pdf", "excel")
+ALERT, ALERT_AND_FAILURE = 3, 5  # exit codes for a scheduler
 
 
 @app.command()
@@ -29,7 +30,11 @@ def build(
         bool, typer.Option("--verify", help="Build nothing; prove that the built reports are whole.")
     ] = False,
     format: Annotated[
-        list[str] | None, typer.Option("--format", help="Make this beside the page: word, pdf or excel; several.")
+        list[str] | None,
+        typer.Option(
+            "--format",
+            help="Make this beside the page: word, pdf or excel (each needs the extra of that name); several. page makes the page alone. By default what was made the last time.",
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Build also where nothing changed.")] = False,
     workers: Annotated[
@@ -39,7 +44,11 @@ def build(
         bool, typer.Option("--no-wait", help="Give up at once where another build is running, instead of waiting.")
     ] = False,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit 3 where an alert was raised, 4 where anything else moved.")
+        bool,
+        typer.Option(
+            "--exit-code",
+            help="Exit 3 where an alert was raised (5 where a report failed beside it), 4 where anything else moved.",
+        ),
     ] = False,
     log_format: Annotated[
         Literal["text", "json"], typer.Option("--log-format", help="Messages for people, or one JSON object a line.")
@@ -49,10 +58,12 @@ def build(
     """Build reports into reports/build/: those that anything they rest on has changed for."""
     if verify and (record or format or force):
         raise UsageError("--verify builds nothing; give it without --record, --format and --force")
-    formats = tuple(name for name in FORMATS if name in (format or ()))
-    unknown = [name for name in format or () if name not in FORMATS]
+    formats = tuple(name for name in FORMATS if name in format) if format else None
+    unknown = [name for name in format or () if name not in (*FORMATS, "page")]
     if unknown:
-        raise UsageError(f"--format {unknown[0]} is not made; accepted: {', '.join(FORMATS)}")
+        raise UsageError(
+            f"--format {unknown[0]} is not made; accepted: {', '.join(FORMATS)}, or page for the page alone"
+        )
     layout = project_layout(project)
     wanted = list(dict.fromkeys(names)) if names else None
     if verify:
@@ -60,8 +71,8 @@ def build(
     else:
         log = BuildLog(log_format)
         code = _build(layout, wanted, record, formats, force, workers or _cores(), not no_wait, log)
-        if code or exit_code:
-            raise typer.Exit(code or log.moved())
+        moved = log.moved() if exit_code else 0
+        raise typer.Exit(ALERT_AND_FAILURE if code and moved == ALERT else code or moved)
 
 
 def _cores() -> int:
@@ -85,7 +96,7 @@ def _build(
     layout: Layout,
     names: list[str] | None,
     record: bool,
-    formats: tuple[str, ...],
+    formats: tuple[str, ...] | None,
     force: bool,
     workers: int,
     wait: bool,

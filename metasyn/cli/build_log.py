@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from metasyn.records import Layout
     from metasyn.reports.building.build_all import BuildOutcome, ReportOutcome
 
-LEVELS = {"failed": "error", "problem": "error", "waiting": "warning", "findings": "warning"}
+LEVELS = {"failed": "error", "problem": "error", "waiting": "warning", "finding": "error", "alerts": "warning"}
 
 
 class BuildLog:
@@ -62,6 +62,7 @@ class BuildLog:
         if self._json:
             self._line(state, name=folder.name)
         print(folder / "index.html")
+        self._alerts(folder)
 
     def outcome(self, outcome: BuildOutcome, layout: Layout) -> int:
         """Everything that is left to say, and the exit code: 0 done, 1 problems found."""
@@ -72,12 +73,30 @@ class BuildLog:
             else:
                 self._folders.append(one.folder)
                 print(one.folder / "index.html")
-        standing = sum(finding.severity == "error" and finding.accepted is None for finding in outcome.findings)
-        if standing and self._json:
-            self._line("findings", unaccepted=standing)
-        elif standing:
-            print(f"metasyn: {standing} findings stand unaccepted in the records; see metasyn check", file=sys.stderr)
+        for folder in self._folders:
+            self._alerts(folder)
+        for finding in outcome.findings:
+            if finding.severity == "error" and finding.accepted is None:
+                self._finding(finding)
         return 1 if outcome.failed else 0
+
+    def _alerts(self, folder: Path) -> None:
+        """How many alerts a report raises against its last edition."""
+        alerts = _told(folder)["alerts"]
+        if alerts and self._json:
+            self._line("alerts", name=folder.name, alerts=[alert["sentence"] for alert in alerts])
+        elif alerts:
+            print(f"metasyn: {folder.name}: {len(alerts)} {'alert' if len(alerts) == 1 else 'alerts'}; see {folder / 'changes.md'}", file=sys.stderr)  # fmt: skip
+
+    def _finding(self, finding: Problem) -> None:
+        """A row that no pool takes up, because its numbers cannot be right."""
+        if self._json:
+            self._line("finding", **asdict(finding))
+        else:
+            print(
+                f"metasyn: {finding}. It is left out of every result until it is corrected, or accepted with a reason; see metasyn check",
+                file=sys.stderr,
+            )
 
     def _failed(self, one: ReportOutcome, layout: Layout) -> None:
         self._problems(one.problems)
@@ -97,10 +116,11 @@ class BuildLog:
 
     def moved(self) -> int:
         """Exit code for a scheduler: 3 where a report raised an alert, 4 where anything else moved, 0 where nothing did."""
-        codes = [_moved(folder) for folder in self._folders]
+        codes = [int(_told(folder)["exit_code"]) for folder in self._folders]
         return 3 if 3 in codes else max(codes, default=0)
 
 
-def _moved(folder: Path) -> int:
-    content = json.loads((folder / "changes.json").read_text(encoding="utf-8"))
-    return int(content["exit_code"])
+def _told(folder: Path) -> dict[str, Any]:
+    """What a report says has moved."""
+    found: dict[str, Any] = json.loads((folder / "changes.json").read_text(encoding="utf-8"))
+    return found

@@ -35,7 +35,7 @@ class Told:
 
     edition: Edition
     alerts: tuple[AlertAsked, ...] | None = None  # None where the definition is not at hand
-    settled: dict[str, tuple[str, float | None]] = field(default_factory=dict)
+    settled: dict[str, tuple[str, float | None, int]] = field(default_factory=dict)
     plan_known: bool = True
 
 

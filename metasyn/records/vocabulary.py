@@ -23,6 +23,8 @@ class OutcomeWord(Model):
     kind: Literal["time-to-event", "response", "adverse-event", "other"]
     better: Literal["lower", "higher"] | None = None
     """Whether less of it is better for the patient (deaths, toxicity) or more (responses)."""
+    event: Text | None = None
+    """What is timed, in a word or two as it stands in a sentence (death, or a first severe attack), for kind time-to-event."""
     category: Text | None = None
     """Response category, for kind response."""
     term: Text | None = None

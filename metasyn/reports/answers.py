@@ -66,6 +66,7 @@ class OutcomeResult:
     add: str
     outcome: str
     label: str
+    event: str | None
     better: str | None
     measure: str
     strata: tuple[Stratum, ...]
@@ -114,6 +115,7 @@ def _outcome(question: Question, evidence: Evidence, comparison: Comparison, out
         add=comparison.add,
         outcome=outcome,
         label=word.label if word is not None else outcome,
+        event=word.event if word is not None else None,
         better=word.better if word is not None else None,
         measure=measure,
         strata=_strata(question, evidence, used, measure),

@@ -77,9 +77,33 @@ def _robustness_line(result: NetworkResult, analysis: NetworkAnalysis) -> str:
     without = f"without one study another takes its place, for {len(changing)} of {len(left)} studies" + (
         f" ({', '.join(changing)})" if changing else ""
     )
+    firm = f"{not_told_apart(result, analysis)} " if len(first_places(analysis)) > 1 else ""
     return (
-        f"The best point estimate is that of {' and '.join(told)}. {int(table['sensitive'].sum())} of {len(table)} comparisons could change that within their "
+        f"{firm}The best point estimate is that of {' and '.join(told)}. {int(table['sensitive'].sum())} of {len(table)} comparisons could change that within their "
         f"confidence intervals; {without}."
+    )
+
+
+def first_places(analysis: NetworkAnalysis) -> list[str]:
+    """The strategies that may be first: the intervals of their ranks reach 1."""
+    table = analysis.ranking.table
+    return list(table.loc[table["rank_low"] <= 1, "treatment"])
+
+
+def not_told_apart(result: NetworkResult, analysis: NetworkAnalysis) -> str:
+    """That no strategy can be called best, with the comparison of the two that come first."""
+    names = first_places(analysis)
+    fit, (one, other) = result.fits[0], names[:2]
+    ends = [float(getattr(fit, name).loc[one, other]) for name in ("league", "league_ci_low", "league_ci_high")]
+    shown = [f"{exp(end) if result.exponentiate else end:.2f}" for end in ends]
+    direct = (
+        "no study compares them directly"
+        if np.isnan(float(fit.direct.to_numpy()[fit.treatments.index(one), fit.treatments.index(other)]))
+        else "compared directly too"
+    )
+    return (
+        f"No strategy can be called best: the ranks of {', '.join(names[:-1])} and {names[-1]} all reach 1. {one} versus {other}: "
+        f"{result.network.measure} {shown[0]} ({shown[1]} to {shown[2]}), {direct}."
     )
 
 

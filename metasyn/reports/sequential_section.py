@@ -77,7 +77,7 @@ class SequentialResult:
         share = f"{100 * made.fraction:.0f}% of the required information"
         if made.status == "crossed":
             at = made.looks.loc[made.looks["label"] == made.decided_at].iloc[0]
-            return f"Crossed {self._side(made.sign)} at look {made.decided_at}, with {100 * at['fraction']:.0f}% of the required information."
+            return f"Enough to conclude {self._side(made.sign)} from look {made.decided_at} on: the boundary was crossed with {100 * at['fraction']:.0f}% of the required information."
         if made.status == "futile":
             return f"Futility: an effect as large as the one to detect is unlikely, at look {made.decided_at}; {share}."
         if made.status == "reached":
@@ -86,8 +86,8 @@ class SequentialResult:
 
     def _side(self, sign: int) -> str:
         if self.better not in ("lower", "higher"):
-            return "above no effect" if sign > 0 else "below no effect"
-        return "for benefit" if (sign > 0) == (self.better == "higher") else "for harm"
+            return "an effect above none" if sign > 0 else "an effect below none"
+        return "a benefit" if (sign > 0) == (self.better == "higher") else "a harm"
 
 
 def settled(

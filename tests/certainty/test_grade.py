@@ -50,7 +50,7 @@ def test_what_stays_human_is_not_assessed_and_keeps_the_rating_open():
     assert domain(made, "indirectness").levels == domain(made, "publication bias").levels == "not assessed"
     assert made.certainty == "not rated in full"
     assert made.at_most == "high"
-    assert made.summary() == "not rated in full: at most high"
+    assert made.summary() == "not rated in full: it may end anywhere up to high"
 
 
 def test_with_every_domain_answered_a_randomised_body_is_rated():

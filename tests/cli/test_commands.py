@@ -164,7 +164,7 @@ def test_a_fault_of_the_program_shows_no_traceback(run, project, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("metasyn.cli.checking.read_records", broken)
+    monkeypatch.setattr("metasyn.reports.project_checks.read_records", broken)
     code, _, err = run("check", cwd=project.root)
     assert code == 1
     assert "fault of the program" in err

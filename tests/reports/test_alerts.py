@@ -189,9 +189,57 @@ def test_open_boundaries_hold_alerts_back_and_crossed_ones_let_them_through():
         assert "Not raised, not yet conclusive (43% of the required information)." in changes_md(result)
         assert changes_json(result)["alerts"] == []
         assert len(changes_parts(result)["held"]) == 2
-    for status in ("crossed", "futile", "not-asked"):
+    for status in ("crossed", "not-asked"):
         assert len(moved(before, now, CI, LOG, settled={NAME: (status, 1.0)}).raised) == 2
+    (held,) = moved(before, now, CI, LOG, settled={NAME: ("futile", 1.0)}).held_back
+    assert held.held_back == "the required information is there, and no boundary was crossed"
     assert len(moved(before, now, CI, settled={}).raised) == 1
+
+
+def test_an_interval_on_the_other_side_of_no_effect_is_told():
+    (alert,) = moved(pool(0.67, 0.55, 0.82), pool(1.49, 1.22, 1.82), CI).raised
+    assert "now lies on the other side of no effect (1)" in alert.sentence
+
+
+def test_an_alert_that_was_held_back_is_raised_when_the_boundary_is_crossed():
+    open_, excludes = pool(high=1.05), pool(0.75, 0.6, 0.93)
+    held = moved(open_, excludes, CI, settled={NAME: ("open", 0.4)}).alerts
+    assert [alert.held_back is not None for alert in held] == [True]
+    history = (
+        Edition(number=1, date="2026-01-01", estimates={NAME: open_}),
+        Edition(number=2, date="2026-02-01", estimates={NAME: excludes}, alerts=tuple(one.kept for one in held)),
+    )
+    later = pool(0.74, 0.62, 0.89)
+    (waits,) = moved(excludes, later, CI, settled={NAME: ("open", 0.8)}, history=history).alerts
+    assert waits.held_back == "not yet conclusive (80% of the required information)"
+    (alert,) = moved(excludes, later, CI, settled={NAME: ("crossed", 1.0, -1)}, history=history).raised
+    assert "now excludes no effect" in alert.sentence
+    told = (*history, Edition(number=3, date="2026-03-01", estimates={NAME: later}, alerts=(alert.kept,)))
+    assert not moved(later, pool(0.73, 0.62, 0.88), CI, settled={NAME: ("crossed", 1.0, -1)}, history=told).alerts
+
+
+def test_a_boundary_crossed_on_one_side_settles_nothing_on_the_other():
+    benefit = pool(0.75, 0.6, 0.93)
+    (alert,) = moved(pool(high=1.05), benefit, CI, settled={NAME: ("crossed", 1.0, 1)}).alerts
+    assert alert.held_back == "the boundary was crossed on the other side of no effect"
+    assert moved(pool(high=1.05), benefit, CI, settled={NAME: ("crossed", 1.0, -1)}).raised
+
+
+def test_that_an_interval_has_come_to_include_no_effect_waits_for_nothing():
+    assert moved(pool(), pool(0.85, 0.7, 1.03), CI, settled={NAME: ("open", 0.4)}).raised
+
+
+def test_alerts_of_two_sizes_do_not_reset_each_other():
+    large = asked(when="estimate-moves", by="0.3", scale="log")
+    steps = [math.log(0.8) + 0.12 * step for step in range(4)]
+    history: tuple[Edition, ...] = (Edition(number=1, date="2026-01-01", estimates={NAME: pool(estimate=steps[0])}),)
+    seen = []
+    for number in (1, 2, 3):
+        result = moved(pool(estimate=steps[number - 1]), pool(estimate=steps[number]), LOG, large, history=history)
+        seen.append([alert.by for alert in result.raised])
+        kept = tuple(alert.kept for alert in result.alerts)
+        history += (Edition(number=number + 1, date="2026-02-01", estimates={NAME: pool(estimate=steps[number])}, alerts=kept),)  # fmt: skip
+    assert seen == [[0.1], [0.1], [0.1, 0.3]]  # 0.36 since the first
 
 
 def test_boundaries_hold_back_no_other_alert():

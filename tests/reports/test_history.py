@@ -133,7 +133,7 @@ def test_settled_is_told_by_the_name_of_the_estimate(content):
     stratum = content["results"][0]["strata"][0]
     one = {"comparison": "New drug added", "outcome": "OS", "key": stratum["key"], "body": "randomised"}
     told = {"sequential": [one | {"settled": "open", "boundaries": {"fraction": 0.43}}]}
-    assert settled_of(told) == {NAME: ("open", 0.43)}
+    assert settled_of(told) == {NAME: ("open", 0.43, 0)}
     assert settled_of({"sequential": [one | {"settled": "not-asked", "boundaries": None}]}) == {
         NAME: ("not-asked", None)
     }

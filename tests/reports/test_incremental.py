@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +20,7 @@ import pytest
 from metasyn.errors import MetasynError
 from metasyn.records import find_layout
 from metasyn.reports import Memory, build_all, verify
+from metasyn.reports.building.build_all import EVERY_REPORT
 from metasyn.reports.building.cache_age import let_go_of_old_entries
 from metasyn.reports.building.exchange import locked
 from metasyn.reports.building.freshness import nothing_changed
@@ -175,7 +179,7 @@ def test_neither_processes_nor_memory_change_a_byte(filled):
 
 def test_a_second_run_waits_or_says_that_one_is_running(filled):
     layout = find_layout(filled.root)
-    target = filled.root / "reports" / "build" / "all"
+    target = filled.root / "reports" / "build" / EVERY_REPORT
     told: list[str] = []
     with locked(target):
         with pytest.raises(MetasynError, match="another run"):
@@ -190,6 +194,139 @@ def test_a_second_run_waits_or_says_that_one_is_running(filled):
         assert told == ["waiting"]
     second.join(timeout=60)
     assert told[-1] == "report"
+
+
+def lines_of(project, name: str) -> int:
+    path = project.root / "reports" / "history" / f"{name}.jsonl"
+    return len(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else 0
+
+
+def test_a_study_that_was_built_once_without_recording_is_recorded_later(filled):
+    layout = find_layout(filled.root)
+    for _ in range(2):
+        build_all(layout, record=True)
+    filled.record("study-3", estimate="0.75", ci="[0.55, 1.02]")
+    build_all(layout)
+    assert lines_of(filled, "main") == 1
+    assert {one.name: one.recorded for one in build_all(layout, record=True).reports} == {"main": True, "other": False}
+    assert lines_of(filled, "main") == 2
+
+
+def test_a_definition_edited_while_a_run_goes_on_is_found_changed_by_the_next(filled):
+    layout = find_layout(filled.root)
+    build_all(layout)
+    filled.record("study-1", estimate="0.80", ci="[0.60, 1.07]")
+
+    def edit(event, values):
+        if event == "report" and values["name"] == "main":
+            path = filled.root / "reports" / "other.yaml"
+            path.write_text(path.read_text(encoding="utf-8") + "question: Why?\n", encoding="utf-8")
+
+    assert states(build_all(layout, on_event=edit)) == {"main": "built", "other": "fresh"}
+    assert nothing_changed(layout, None, (), recorded=False) is None
+    assert states(build_all(layout)) == {"main": "fresh", "other": "built"}
+    assert contents(filled.root / "reports" / "build" / "other") == from_nothing(filled, "other")
+
+
+def test_what_stands_against_records_is_said_by_every_run(filled, run):
+    assert run("build", cwd=filled.root)[0] == 0
+    filled.record("other-2024", disease="condition-y", replace=("line: 1", "line: one"))
+    for _ in range(2):
+        code, out, _ = run("build", "main", cwd=filled.root)
+        assert code == 1
+        assert "other-2024" in out
+
+
+def test_a_report_may_be_called_all(filled):
+    filled.write("reports/all.yaml", DEFINITION.format(disease="condition-x", add="new", outcome="OS"))
+    assert states(build_all(find_layout(filled.root), ["all"], wait=False)) == {"all": "built"}
+
+
+def test_a_record_that_goes_is_said_to_be_withdrawn_though_it_had_left_the_report_before(filled):
+    layout, told = find_layout(filled.root), filled.root / "reports" / "build" / "main" / "changes.md"
+    build_all(layout, record=True)
+    path = filled.studies / "study-1.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("outcome: OS", "outcome: PFS"), encoding="utf-8")
+    build_all(layout)
+    assert "no longer of this report" in told.read_text(encoding="utf-8")
+    path.unlink()
+    assert states(build_all(layout))["main"] == "built"
+    assert "withdrawn" in told.read_text(encoding="utf-8")
+
+
+def test_a_folder_that_cannot_be_written_fails_one_report_and_the_next_is_built(filled):
+    (filled.root / "reports" / "history" / "main.jsonl").mkdir(parents=True)
+    outcome = build_all(find_layout(filled.root), record=True)
+    assert states(outcome) == {"main": "failed", "other": "built"}
+    assert "main.jsonl" in outcome.reports[0].why
+
+
+def test_an_edition_follows_a_line_that_lost_its_end(filled):
+    layout = find_layout(filled.root)
+    build_all(layout, record=True)
+    history = filled.root / "reports" / "history" / "main.jsonl"
+    history.write_bytes(history.read_bytes().removesuffix(b"\n"))
+    filled.record("study-1", estimate="0.80", ci="[0.60, 1.07]")
+    assert build_all(layout, record=True).reports[0].recorded
+    assert [json.loads(line)["edition"] for line in history.read_text(encoding="utf-8").splitlines()] == [1, 2]
+
+
+def test_an_edition_has_the_limits_of_a_single_study(filled):
+    build_all(find_layout(filled.root), record=True)
+    line = json.loads((filled.root / "reports" / "history" / "other.jsonl").read_text(encoding="utf-8"))
+    (values,) = line["estimates"].values()
+    assert [round(math.exp(values[name]), 12) for name in ("ci_low", "ci_high")] == [0.54, 0.91]
+
+
+def test_an_alert_is_told_beside_a_failure(filled, run):
+    path = filled.root / "reports" / "main.yaml"
+    path.write_text(
+        path.read_text(encoding="utf-8") + "alerts: [{when: estimate-moves, by: 0.05, scale: log}]\n", encoding="utf-8"
+    )
+    assert run("build", "--record", cwd=filled.root)[0] == 0
+    filled.record("study-1", estimate="0.40", ci="[0.30, 0.53]")
+    filled.write("reports/other.yaml", "title: broken\n")
+    assert run("build", "--record", "--exit-code", cwd=filled.root)[0] == 5
+
+
+def test_formats_stay_those_of_the_last_time_until_others_are_asked_for(filled):
+    layout, folder = find_layout(filled.root), filled.root / "reports" / "build" / "main"
+    build_all(layout, ["main"], formats=("excel",))
+    assert (folder / "report.xlsx").is_file()
+    assert states(build_all(layout, ["main"])) == {"main": "fresh"}
+    filled.record("study-1", estimate="0.80", ci="[0.60, 1.07]")
+    assert states(build_all(layout, ["main"])) == {"main": "built"}
+    assert (folder / "report.xlsx").is_file()
+    assert states(build_all(layout, ["main"], formats=())) == {"main": "built"}
+    assert not (folder / "report.xlsx").exists()
+
+
+def test_every_missing_library_of_a_format_is_named_with_its_extra(filled, monkeypatch, run):
+    from importlib import metadata
+
+    known = metadata.version
+    gone = {"python-docx", "weasyprint"}
+
+    def version(name: str) -> str:
+        if name in gone:
+            raise metadata.PackageNotFoundError(name)
+        return known(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    code, _, told = run("build", "--format", "word", "--format", "pdf", "--format", "excel", cwd=filled.root)
+    assert code == 2
+    assert "word needs python-docx, pdf needs weasyprint: not installed" in told
+    assert "metasyn-evidence[word,pdf]" in told
+
+
+def test_what_cannot_be_right_is_said_where_results_are_read(filled, run):
+    filled.record("study-1", estimate="0.85", ci="[0.24, 1.13]")
+    code, _, told = run("build", cwd=filled.root)
+    assert code == 0
+    assert "evidence/studies/study-1.yaml" in told
+    assert "left out of every result until it is corrected" in told
+    page = (filled.root / "reports" / "build" / "main" / "index.html").read_text(encoding="utf-8")
+    assert re.search(r"left out until corrected, or accepted with a reason: [^;]*\(contrasts\[0\]", page)
 
 
 def test_old_entries_of_the_cache_are_let_go_and_the_report_stays(filled):
@@ -243,4 +380,4 @@ def test_two_hundred_kills_at_random_moments_leave_a_whole_report(filled):
     build_all(layout, ["main"], force=True)
     assert contents(folder) == whole[0]
     left = {path.name for path in folder.parent.iterdir()}
-    assert left <= {"main", "other", ".main.lock", ".all.lock"}  # what a killed run left is cleared away by the next
+    assert left <= {"main", "other", ".main.lock", "._all.lock"}  # what a killed run left is cleared away by the next

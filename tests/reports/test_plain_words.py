@@ -40,6 +40,8 @@ def test_meaning_names_the_outcome_and_what_is_added():
         "A hazard ratio of 0.73 means that the event counted in overall survival came at a rate 27% lower with the drug than without it, "
         "if the ratio stays the same over follow-up."
     )
+    named = meaning("HR", "Overall survival", "the drug", "0.73", "death")
+    assert named.startswith("A hazard ratio of 0.73 means that death came at a rate 27% lower with the drug")
     assert "twice" not in said
     assert meaning("RR", "AE of grade 3", "it", "2.50") == (
         "A risk ratio of 2.50 means that the outcome (AE of grade 3) was 2.5 times as frequent with it as without it."

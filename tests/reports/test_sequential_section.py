@@ -200,7 +200,7 @@ def test_alerts_can_ask_what_is_settled(three):
     where = ("New added", "OS", stratum.key, stratum.body)
     assert results[0].analysis.status == "crossed"
     assert settled(results, *where) == "crossed"
-    assert "Crossed for benefit at look 2021" in results[0].reading()
+    assert "Enough to conclude a benefit from look 2021 on" in results[0].reading()
     assert settled(made(three)[1], *where) == "not-asked"
     assert settled(results, "New added", "PFS", stratum.key, stratum.body) == "not-asked"
     strict = made(three, ASKED | {"delta": {"HR": "0.95"}})[1]

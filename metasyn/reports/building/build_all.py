@@ -15,11 +15,15 @@ from metasyn.reports.building.cache_age import let_go_of_old_entries
 from metasyn.reports.building.definition_files import definitions
 from metasyn.reports.building.exchange import locked
 from metasyn.reports.building.freshness import Standing, all_inputs, shared_inputs, standing, write_stamp
+from metasyn.reports.building.manifest import formats_of
 from metasyn.reports.building.memory import Memory
 from metasyn.reports.building.report_folder import build
 from metasyn.reports.building.warming import warm
+from metasyn.reports.changes.history import last_edition
 from metasyn.reports.question import Question, load_question
+from metasyn.reports.report import history_path
 
+EVERY_REPORT = "_all"  # the lock of a whole run; no report has a name that begins so
 Event = Callable[[str, Mapping[str, Any]], None]
 State = Literal["built", "fresh", "failed"]
 
@@ -80,7 +84,7 @@ def build_all(
     names: Sequence[str] | None = None,
     *,
     record: bool = False,
-    formats: tuple[str, ...] = (),
+    formats: tuple[str, ...] | None = None,
     workers: int = 1,
     memory: Memory | None = None,
     force: bool = False,
@@ -97,8 +101,8 @@ def build_all(
         Reports by name; None builds all.
     record : bool
         Append an edition to the history of a report where anything changed.
-    formats : tuple of str
-        What is made beside the page: word, pdf, excel.
+    formats : tuple of str or None
+        What is made beside the page: word, pdf, excel; None makes what was made the last time.
     workers : int
         Processes; the result does not depend on their number.
     memory : Memory or None
@@ -124,7 +128,7 @@ def build_all(
     """
     paths = definitions(layout.root, names)
     run = _Run(layout, record, formats, workers, memory or Memory(), force, on_event or _silent)
-    with locked(layout.root / "reports" / "build" / "all", waiting=lambda: run.tell("waiting", {}), wait=wait):
+    with locked(layout.root / "reports" / "build" / EVERY_REPORT, waiting=lambda: run.tell("waiting", {}), wait=wait):
         return run.build(paths)
 
 
@@ -138,7 +142,7 @@ class _Run:
 
     layout: Layout
     record: bool
-    formats: tuple[str, ...]
+    formats: tuple[str, ...] | None
     workers: int
     memory: Memory
     force: bool
@@ -148,7 +152,10 @@ class _Run:
         """Build what is not fresh."""
         layout = self.layout
         shared = shared_inputs(layout)
-        stands = {path: self._standing(path, shared) for path in paths}
+        # as they are before anything is read: what is edited while this run goes on is found changed by the next
+        before = {path: all_inputs(layout, path.stem, shared) for path in paths}
+        formats = {path: formats_of(layout.root / "reports" / "build" / path.stem, self.formats) for path in paths}
+        stands = {path: self._standing(path, before[path], formats[path]) for path in paths}
         records, problems = read_records(
             layout,
             workers=1 if self.workers == 1 else None,
@@ -160,26 +167,31 @@ class _Run:
         unaffected = {path for path in paths if is_unaffected(path, layout, evidence, stands[path])}
         if self.workers != 1:
             warm([path for path in paths if path not in unaffected], layout, evidence, self.memory, self.workers)
+        clean = not problems and not any(
+            one.severity == "error" and one.accepted is None for one in records.findings
+        )  # what stands against records is said every time, so that a second run must look again
         outcomes = []
         for number, path in enumerate(paths, 1):
             started = time.perf_counter()
-            before = all_inputs(layout, path.stem, shared)  # an edition that is recorded below is not one of them
-            outcome = self._outcome(path, evidence, fresh=path in unaffected)
+            outcome = self._outcome(path, evidence, before[path], formats[path], fresh=path in unaffected)
             if outcome.state != "failed":
-                recorded = not outcome.recorded and (self.record or stands[path].recorded)
-                write_stamp(layout, path.stem, before, self.formats, recorded=recorded)
+                kept = outcome.state == "fresh" and stands[path].recorded
+                recorded = kept or (self.record and not outcome.recorded)
+                write_stamp(layout, path.stem, before[path], formats[path], recorded=recorded, clean=clean)
             outcomes.append(replace(outcome, seconds=time.perf_counter() - started))
             self.tell("report", {"name": outcome.name, "state": outcome.state, "why": outcome.why, "recorded": outcome.recorded, "seconds": outcomes[-1].seconds, "done": number, "of": len(paths)})  # fmt: skip
         let_go_of_old_entries(layout.root / ".metasyn" / "cache")
         return BuildOutcome(reports=tuple(outcomes), problems=tuple(problems), findings=tuple(records.findings))
 
-    def _standing(self, path: Path, shared: Mapping[str, str]) -> Standing:
+    def _standing(self, path: Path, now: Mapping[str, str], formats: tuple[str, ...]) -> Standing:
         if self.force:
             return Standing(False)
-        found = standing(self.layout, path.stem, shared, self.formats)
+        found = standing(self.layout, path.stem, now, formats)
         return Standing(False) if self.record and not found.recorded else found
 
-    def _outcome(self, path: Path, evidence: Evidence, *, fresh: bool) -> ReportOutcome:
+    def _outcome(
+        self, path: Path, evidence: Evidence, before: Mapping[str, str], formats: tuple[str, ...], *, fresh: bool
+    ) -> ReportOutcome:
         """Build one report, or leave it alone; a fault of the definition or the records becomes its outcome."""
         folder = self.layout.root / "reports" / "build" / path.stem
         try:
@@ -193,7 +205,8 @@ class _Run:
                 evidence,
                 self.layout,
                 record_edition=self.record,
-                formats=self.formats,
+                formats=formats,
+                known=before,
                 memory=self.memory,
                 workers=self.workers,
                 progress=lambda done, of: self.tell("figures", {"name": path.stem, "done": done, "of": of}),
@@ -203,6 +216,9 @@ class _Run:
             return ReportOutcome(name=path.stem, folder=folder, state="failed", problems=error.problems)
         except (MetasynError, ValueError) as error:
             return ReportOutcome(name=path.stem, folder=folder, state="failed", why=str(error))
+        except OSError as error:
+            why = f"{(error.strerror or str(error)).lower()}{f' ({error.filename})' if error.filename else ''}"
+            return ReportOutcome(name=path.stem, folder=folder, state="failed", why=why)
 
 
 def may_need(path: Path, layout: Layout, evidence: Evidence) -> list[str]:
@@ -231,6 +247,12 @@ def is_unaffected(path: Path, layout: Layout, evidence: Evidence, stand: Standin
     """
     if stand.fresh or stand.undecided is None:
         return stand.fresh
+    changed = {Path(file).stem for file in stand.undecided}
+    last = last_edition(history_path(layout, path.stem))
+    if last is not None and changed & set(last.get("studies") or ()):
+        return (
+            False  # the last edition had it: whether it is withdrawn, or of this report no longer, is to be said anew
+        )
     ids = {id for id, file in evidence.records.files.items() if file in stand.undecided}
     if not ids:
         return True  # withdrawn or unreadable records that it did not rest on, or curves that no record of it names

@@ -18,7 +18,7 @@ from typing import Any
 from metasyn.records.layout import Layout
 from metasyn.reports.building.code import code_digest
 from metasyn.reports.building.definition_files import definitions
-from metasyn.reports.building.manifest import MANIFEST, digest, read_manifest, verify, versions
+from metasyn.reports.building.manifest import MANIFEST, digest, formats_of, read_manifest, verify, versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,14 @@ class Standing:
         None where something changed that it does rest on, or it was never built.
     recorded : bool
         Whether its history was seen to hold an edition that says the same.
+    clean : bool
+        Whether nothing stood against any record that a run has to say again.
     """
 
     fresh: bool
     undecided: tuple[str, ...] | None = None
     recorded: bool = False
+    clean: bool = False
 
 
 def own_inputs(layout: Layout, name: str) -> dict[str, Path]:
@@ -50,9 +53,14 @@ def own_inputs(layout: Layout, name: str) -> dict[str, Path]:
 
 def shared_inputs(layout: Layout) -> dict[str, str]:
     """Digests of every file that reports may rest on together, by name."""
-    singles = [layout.vocabulary, layout.baseline_risks, layout.studies.parent / "search.yaml"]
+    search = layout.studies.parent / "search.yaml"
+    singles = [layout.vocabulary, layout.baseline_risks, search]
     curves = sorted(layout.curves.glob("*.csv")) if layout.curves is not None and layout.curves.is_dir() else []
-    return _digests({layout.name(path): path for path in (*layout.files(), *curves, *filter(None, singles))})
+    found = _digests({layout.name(path): path for path in (*layout.files(), *curves, *filter(None, singles))})
+    if search.is_file():  # it names reports, and is refused where there is none of that name
+        names = sorted(path.stem for path in (layout.root / "reports").glob("*.yaml"))
+        found["reports/"] = digest("\n".join(names).encode())
+    return found
 
 
 def _digests(paths: Mapping[str, Path]) -> dict[str, str]:
@@ -68,13 +76,13 @@ def all_inputs(layout: Layout, name: str, shared: Mapping[str, str]) -> dict[str
     return {**shared, **_digests(own_inputs(layout, name))}
 
 
-def standing(layout: Layout, name: str, shared: Mapping[str, str], formats: tuple[str, ...]) -> Standing:
+def standing(layout: Layout, name: str, now: Mapping[str, str], formats: tuple[str, ...]) -> Standing:
     """Compare a built report with the files as they are now.
 
     Parameters
     ----------
-    shared : mapping
-        As `shared_inputs` gives it.
+    now : mapping
+        As `all_inputs` gives it.
     formats : tuple of str
         What is wanted beside the page.
     """
@@ -87,23 +95,24 @@ def standing(layout: Layout, name: str, shared: Mapping[str, str], formats: tupl
         or stamp["manifest"] != _manifest_digest(folder)
     ):
         return Standing(False)
-    now = all_inputs(layout, name, shared)
     before: dict[str, str] = stamp["inputs"]
     changed = {file for file in {*now, *before} if now.get(file) != before.get(file)}
     if changed & set(made["inputs"]) or any(not _may_be_passed_over(layout, file) for file in changed):
         return Standing(False)
     if verify(folder):
         return Standing(False)
-    return Standing(not changed, tuple(sorted(changed)), stamp["recorded"])
+    return Standing(not changed, tuple(sorted(changed)), stamp["recorded"], stamp["clean"])
 
 
 def nothing_changed(
-    layout: Layout, names: Sequence[str] | None, formats: tuple[str, ...], *, recorded: bool
+    layout: Layout, names: Sequence[str] | None, formats: tuple[str, ...] | None, *, recorded: bool
 ) -> list[Path] | None:
     """The folders of the reports where all of them are fresh; None where any is not.
 
     Parameters
     ----------
+    formats : tuple of str or None
+        What is wanted beside the page; None what was made the last time.
     recorded : bool
         Whether their editions must be recorded too.
 
@@ -115,8 +124,9 @@ def nothing_changed(
     paths = definitions(layout.root, names)
     shared = shared_inputs(layout)
     for path in paths:
-        stands = standing(layout, path.stem, shared, formats)
-        if not stands.fresh or (recorded and not stands.recorded):
+        folder = layout.root / "reports" / "build" / path.stem
+        stands = standing(layout, path.stem, all_inputs(layout, path.stem, shared), formats_of(folder, formats))
+        if not (stands.fresh and stands.clean) or (recorded and not stands.recorded):
             return None
     return [layout.root / "reports" / "build" / path.stem for path in paths]
 
@@ -128,7 +138,7 @@ def _may_be_passed_over(layout: Layout, file: str) -> bool:
 
 
 def write_stamp(
-    layout: Layout, name: str, inputs: Mapping[str, str], formats: tuple[str, ...], *, recorded: bool
+    layout: Layout, name: str, inputs: Mapping[str, str], formats: tuple[str, ...], *, recorded: bool, clean: bool
 ) -> None:
     """Remember what a report that has just been built, or found unaffected, was compared with."""
     folder = layout.root / "reports" / "build" / name
@@ -137,6 +147,7 @@ def write_stamp(
         "manifest": _manifest_digest(folder),
         "inputs": dict(inputs),
         "recorded": recorded,
+        "clean": clean,
     }
     path = _stamp_path(layout, name)
     with contextlib.suppress(OSError):  # a cache that cannot be written is passed over
@@ -156,7 +167,7 @@ def _read_stamp(layout: Layout, name: str) -> dict[str, Any] | None:
         content = json.loads(_stamp_path(layout, name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    whole = isinstance(content, dict) and content.keys() == {"program", "manifest", "inputs", "recorded"}
+    whole = isinstance(content, dict) and content.keys() == {"program", "manifest", "inputs", "recorded", "clean"}
     return content if whole and isinstance(content["inputs"], dict) else None
 
 

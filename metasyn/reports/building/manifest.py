@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from metasyn._version import __version__
+from metasyn.errors import UsageError
 
 MANIFEST = "manifest.json"
 LIBRARIES = ("numpy", "scipy", "pandas", "matplotlib", "networkx", "pydantic", "PyYAML", "jinja2")
-FORMAT_LIBRARIES = {"word": "python-docx", "pdf": "weasyprint", "excel": "openpyxl"}
+FORMAT_LIBRARIES = {"word": "python-docx", "pdf": "weasyprint", "excel": "openpyxl"}  # each an extra of that name
 
 
 def digest(raw: bytes) -> str:
@@ -30,6 +31,50 @@ def versions(formats: tuple[str, ...] = ()) -> dict[str, str]:
         "python": ".".join(platform.python_version_tuple()[:2]),
         **{name: metadata.version(name) for name in names},
     }
+
+
+def require_formats(formats: tuple[str, ...]) -> None:
+    """Refuse formats whose library is not installed.
+
+    Raises
+    ------
+    UsageError
+        Names every one that is missing, and how to install it.
+    """
+    missing = []
+    for name in formats:
+        try:
+            metadata.version(FORMAT_LIBRARIES[name])
+        except metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        needed = ", ".join(f"{name} needs {FORMAT_LIBRARIES[name]}" for name in missing)
+        raise UsageError(
+            f"{needed}: not installed. Install metasyn again with the extra{'s' if len(missing) > 1 else ''}: "
+            f"pip install 'metasyn-evidence[{','.join(missing)}]', or the wheel's file with [{','.join(missing)}] after its name"
+        )
+
+
+def formats_of(folder: Path, asked: tuple[str, ...] | None) -> tuple[str, ...]:
+    """What is made of a report beside its page: what is asked for, else what was made the last time.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it was built.
+    asked : tuple of str or None
+        None where nothing is said.
+
+    Raises
+    ------
+    UsageError
+        If a library for it is not installed.
+    """
+    made = read_manifest(folder)
+    kept = tuple(name for name in FORMAT_LIBRARIES if made is not None and name in made.get("formats", ()))
+    formats = kept if asked is None else asked
+    require_formats(formats)
+    return formats
 
 
 def manifest(files: Mapping[str, bytes], inputs: Mapping[str, str], formats: tuple[str, ...]) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from metasyn.evidence import COLUMNS, Evidence
+from metasyn.records.baseline_risks import load_baseline_risks
 from metasyn.records.layout import Layout
 from metasyn.records.search import search_path
 from metasyn.reports.answers import OutcomeResult
@@ -63,6 +65,7 @@ def build(
     *,
     record_edition: bool = False,
     formats: tuple[str, ...] = (),
+    known: Mapping[str, str] | None = None,
     memory: Memory | None = None,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -81,6 +84,8 @@ def build(
         Append an edition to reports/history/<name>.jsonl where anything changed.
     formats : tuple of str
         What is made beside the page: word, pdf, excel.
+    known : mapping or None
+        SHA-256 of files as they were before anything was read, by name; None reads them now.
     memory : Memory or None
         What earlier builds of this process found.
     workers : int
@@ -107,7 +112,7 @@ def build(
         workers=workers,
         progress=progress,
     )
-    content, inputs = report.values(), input_digests(report, layout)
+    content, inputs = report.values(), input_digests(report, layout, known or {})
     unreadable = {Path(file).stem for file in evidence.records.broken}  # not withdrawn, for all that they are not shown
     now = edition_of(content, inputs=inputs, present={*evidence.studies, *unreadable}, plan=_plan(report))
     report = with_movement(report, content, now, layout)
@@ -144,7 +149,7 @@ def with_movement(report: Report, content: Mapping[str, Any], now: Edition, layo
 
 
 def _append(report: Report, now: Edition, layout: Layout) -> bool:
-    raised = report.movement.raised if report.movement is not None else ()
+    raised = report.movement.alerts if report.movement is not None else ()  # those held back too, which stay due
     return append_edition(history_path(layout, report.name), now, alerts=[alert.kept for alert in raised])
 
 
@@ -156,19 +161,24 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
     """Write files beside a folder and put them in its place at once."""
     recover(target)
     new = target.with_name(f".{target.name}.new-{os.getpid()}")
-    for relative, raw in files.items():
-        place = new / relative
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(raw)
-    replace_folder(new, target)
+    try:
+        for relative, raw in files.items():
+            place = new / relative
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(raw)
+        replace_folder(new, target)
+    except OSError:  # a full disk: what was written takes up what is left
+        shutil.rmtree(new, ignore_errors=True)
+        raise
 
 
-def input_digests(report: Report, layout: Layout) -> dict[str, str]:
-    """Name and SHA-256 of every file that a report was made from."""
+def input_digests(report: Report, layout: Layout, known: Mapping[str, str]) -> dict[str, str]:
+    """Name and SHA-256 of every file that a report was made from, where they are known as they were before it was made."""
     hashes = report.evidence.records.hashes
     files = report.evidence.records.files
     beside = {name for id in report.involved for name in report.evidence.studies[id].design.components}
-    found = {files[id]: hashes[files[id]] for id in sorted({*report.involved, *beside} & set(files))}
+    ids = {*report.involved, *beside, *_quoted(report, layout)}
+    found = {files[id]: hashes[files[id]] for id in sorted(ids & set(files))}
     singles = [layout.vocabulary]
     if report.question.certainty is not None:
         singles.append(layout.baseline_risks)
@@ -180,7 +190,20 @@ def input_digests(report: Report, layout: Layout) -> dict[str, str]:
         }
         paths |= {layout.name(layout.curves / name): layout.curves / name for name in sorted(curves)}
     paths |= own_inputs(layout, report.name)
-    return found | {name: digest(path.read_bytes()) for name, path in paths.items() if path.is_file()}
+    return found | {
+        name: known[name] if name in known else digest(path.read_bytes())
+        for name, path in paths.items()
+        if path.is_file()
+    }
+
+
+def _quoted(report: Report, layout: Layout) -> set[str]:
+    """Records that baseline risks are quoted from: the file is read as a whole, so that each of them counts."""
+    if report.question.certainty is None:
+        return set()
+    file, evidence = layout.baseline_risks, report.evidence
+    risks = load_baseline_risks(file, layout.name(file), vocabulary=evidence.vocabulary, studies=evidence.studies)
+    return {risk.study for risk in risks if risk.study is not None}
 
 
 def _files(report: Report, content: dict[str, Any], drawn: Mapping[str, Drawn]) -> dict[str, bytes]:

@@ -20,7 +20,10 @@ from metasyn.reports.changes.what_changed import (
     same_number,
 )
 
-Settled = Mapping[str, tuple[str, float | None]] | Callable[[str], tuple[str, float | None]] | None
+SettledAs = (
+    tuple[str, float | None] | tuple[str, float | None, int]
+)  # status, share of the information, side of a crossing
+Settled = Mapping[str, SettledAs] | Callable[[str], SettledAs] | None
 GATED = frozenset({"ci-crosses-null", "estimate-moves"})
 DRIFTING = frozenset({"estimate-moves", "heterogeneity-rises"})
 SLACK = 1e-9  # so that a step of exactly the size asked for counts in spite of rounding
@@ -48,6 +51,8 @@ class Alert:
         The studies behind it.
     held_back : str or None
         Why it is shown and not raised; None where it is raised.
+    by, scale : float and str, or None
+        The size asked for, where the definition has several alerts of a kind.
     """
 
     when: str
@@ -60,11 +65,13 @@ class Alert:
     now: float | str | None
     studies: tuple[str, ...]
     held_back: str | None = None
+    by: float | None = None
+    scale: str | None = None
 
     @property
     def kept(self) -> dict[str, Any]:
         """What the history keeps of it."""
-        return {"when": self.when, "about": self.about}
+        return {"when": self.when, "about": self.about, "by": self.by, "scale": self.scale, "held_back": self.held_back}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,7 @@ def raised_alerts(
     found: list[Alert] = []
     for alert in asked:
         if alert.when == "ranking-flips":
-            found += [made for one in rankings if (made := _of_ranking(alert, one, estimates)) is not None]
+            found += [made for one in rankings if (made := _of_ranking(alert, one, estimates, history)) is not None]
         elif alert.when == "certainty-changes":
             by_name = {one.name: one for one in estimates}
             found += [made for one in certainties if (made := _of_certainty(alert, one, by_name)) is not None]
@@ -137,6 +144,8 @@ def _of_estimate(
     if before is None or now is None or not (change.moved and change.comparable and _watches(alert, now)):
         return None
     seen = SEEN[alert.when](alert, change.name, before, now)
+    if seen is None and alert.when in GATED:
+        seen = _still_due(alert, change, history)
     if seen is None and alert.when in DRIFTING:
         seen = _drifted(alert, change, history)
     if seen is None:
@@ -153,19 +162,44 @@ def _of_estimate(
         before=seen.before,
         now=seen.now,
         studies=change.studies,
-        held_back=_held_back(settled, change.name) if alert.when in GATED else None,
+        held_back=_held_back(settled, change.name, alert.when, now) if alert.when in GATED else None,
+        by=alert.by,
+        scale=alert.scale,
     )
 
 
-def _held_back(settled: Settled, name: str) -> str | None:
-    """Why an alert waits: a boundary was asked for and is not crossed."""
-    if settled is None:
+def _held_back(settled: Settled, name: str, when: str, now: Values) -> str | None:
+    """Why an alert waits: a boundary was asked for and is not crossed on the side of the estimate.
+
+    An interval that has come to include no effect waits for nothing: that is the safer message.
+    """
+    if settled is None or (when == "ci-crosses-null" and _side(now) == 0):
         return None
-    status, fraction = settled(name) if callable(settled) else settled.get(name, ("not-asked", None))
-    if status != "open":
-        return None
+    found = settled(name) if callable(settled) else settled.get(name, ("not-asked", None))
+    status, fraction, crossed = found if len(found) == 3 else (*found, 0)
     share = "" if fraction is None else f" ({fraction:.0%} of the required information)"
-    return f"not yet conclusive{share}"
+    if status == "open":
+        return f"not yet conclusive{share}"
+    if when == "ci-crosses-null" and status == "futile":
+        return "the required information is there, and no boundary was crossed"
+    if status == "crossed" and crossed and crossed * float(now["estimate"]) < 0:
+        return "the boundary was crossed on the other side of no effect"
+    return None
+
+
+def _still_due(alert: AlertAsked, change: EstimateChange, history: Sequence[Edition]) -> _Seen | None:
+    """What was seen and held back, and is still so: against the edition before the one at which it was first held back."""
+    names, due = {change.name, change.was_named}, None
+    for place in range(len(history) - 1, 0, -1):
+        entries = [one for one in history[place].alerts if one["when"] == alert.when and one["about"] in names]
+        if any(one.get("held_back") is None for one in entries):
+            break
+        if entries:
+            due = history[place - 1]
+    if due is None or change.now is None:
+        return None
+    values = next((values for _, values in _under_names(change, due) if values is not None), None)
+    return None if values is None else SEEN[alert.when](alert, change.name, values, change.now)
 
 
 def _sentence(text: str) -> str:
@@ -173,11 +207,17 @@ def _sentence(text: str) -> str:
 
 
 def _crosses_null(_: AlertAsked, name: str, before: Values, now: Values) -> _Seen | None:
-    had, has = _includes(before, 0.0), _includes(now, 0.0)
-    if had is None or has is None or had == has:
+    was, side = _side(before), _side(now)
+    if was is None or side is None or was == side:
         return None
-    nothing = f"{displayed(0.0, now['measure']):g}"
-    what = "now includes no effect" if has else "now excludes no effect"
+    nothing, has = f"{displayed(0.0, now['measure']):g}", side == 0
+    what = (
+        "now includes no effect"
+        if has
+        else "now excludes no effect"
+        if was == 0
+        else "now lies on the other side of no effect"
+    )
     sentence = f"{name}: the interval {what} ({nothing}): {estimate_words(now)}; before, {estimate_words(before)}."
     step = (
         "Check the studies named and the forest plot before the earlier conclusion is repeated. That an interval includes no effect does not show that there is none."
@@ -188,10 +228,11 @@ def _crosses_null(_: AlertAsked, name: str, before: Values, now: Values) -> _See
     return _Seen(sentence, step, limits_words(before), limits_words(now))
 
 
-def _includes(values: Values, at: float) -> bool | None:
+def _side(values: Values) -> int | None:
+    """On which side of no effect an interval lies: -1, 1, or 0 where it includes it; None without an interval."""
     if values["ci_low"] is None or values["ci_high"] is None:
         return None
-    return bool(values["ci_low"] <= at <= values["ci_high"])
+    return 1 if values["ci_low"] > 0 else -1 if values["ci_high"] < 0 else 0
 
 
 def _moves(alert: AlertAsked, name: str, before: Values, now: Values, since: str = "") -> _Seen | None:
@@ -282,7 +323,7 @@ SEEN: dict[str, Callable[[AlertAsked, str, Values, Values], _Seen | None]] = {
 
 def _drifted(alert: AlertAsked, change: EstimateChange, history: Sequence[Edition]) -> _Seen | None:
     """The same against the edition at which this alert was last raised, or the first: small steps in one direction add up."""
-    start = _start(alert.when, change, history)
+    start = _start(alert, change, history)
     if start is None or change.now is None:
         return None
     values = next(values for name, values in _under_names(change, start) if values is not None)
@@ -291,7 +332,7 @@ def _drifted(alert: AlertAsked, change: EstimateChange, history: Sequence[Editio
     return see(alert, change.name, values, change.now, since)
 
 
-def _start(when: str, change: EstimateChange, history: Sequence[Edition]) -> Edition | None:
+def _start(alert: AlertAsked, change: EstimateChange, history: Sequence[Edition]) -> Edition | None:
     """Where counting begins: the newest edition that raised this alert, else the oldest that has the estimate in its measure."""
     having = [
         edition
@@ -299,8 +340,14 @@ def _start(when: str, change: EstimateChange, history: Sequence[Edition]) -> Edi
         if any(v is not None and v["measure"] == change.measure for _, v in _under_names(change, edition))
     ]
     names = {change.name, change.was_named}
-    told = [one for one in having if any(a["when"] == when and a["about"] in names for a in one.alerts)]
+    told = [one for one in having if any(_is_raised(alert, entry, names) for entry in one.alerts)]
     return told[-1] if told else (having[0] if having else None)
+
+
+def _is_raised(alert: AlertAsked, entry: Mapping[str, Any], names: set[str | None]) -> bool:
+    """Whether an entry of the history is this alert, raised; older entries hold neither size nor scale."""
+    same = entry["when"] == alert.when and entry["about"] in names and entry.get("held_back") is None
+    return same and entry.get("by") in (None, alert.by) and entry.get("scale") in (None, alert.scale)
 
 
 def _under_names(change: EstimateChange, edition: Edition) -> Iterator[tuple[str, Values | None]]:
@@ -337,11 +384,25 @@ def _level(level: Any) -> str:
     return f"{level:+d}".replace("-", "−") if isinstance(level, int) and level else str(level)
 
 
-def _of_ranking(alert: AlertAsked, change: RankingChange, estimates: Sequence[EstimateChange]) -> Alert | None:
-    """Whether another strategy comes first; leads within the Monte Carlo error are no order."""
+def _last_clear_order(name: str, history: Sequence[Edition]) -> Sequence[Mapping[str, Any]] | None:
+    """The order of the newest edition whose first strategy led by more than the Monte Carlo error; None where none did."""
+    for edition in reversed(history):
+        found = (edition.rankings or {}).get(name)
+        if found is None:
+            continue
+        order = found["order"]
+        if len(order) == 1 or order[0]["sucra"] - order[1]["sucra"] > 2 * found["error"]:
+            return list(order)
+    return None
+
+
+def _of_ranking(
+    alert: AlertAsked, change: RankingChange, estimates: Sequence[EstimateChange], history: Sequence[Edition]
+) -> Alert | None:
+    """Whether another strategy comes first than when one last did clearly; leads within the Monte Carlo error are no order."""
     if not change.before or not change.now or alert.outcome not in (None, change.outcome):
         return None
-    was, is_now = change.before[0], change.now[0]
+    was, is_now = (_last_clear_order(change.name, history) or change.before)[0], change.now[0]
     if was["treatment"] == is_now["treatment"]:
         return None
     other = next((one for one in change.now if one["treatment"] == was["treatment"]), None)

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+import pandas as pd
+
 from metasyn._version import __version__
 from metasyn.reports.numbers import rounded
+from metasyn.reports.shown import shown_effect
 from metasyn.reports.words import body_words, key_words
 
 Estimates = dict[str, dict[str, Any]]
@@ -155,7 +158,7 @@ def estimates(content: Mapping[str, Any]) -> Estimates:
     found: Estimates = {}
     for result in content["results"]:
         for stratum in result["strata"]:
-            found[_stratum_name(result, stratum)] = rounded(_of_stratum(result, stratum))
+            found[_stratum_name(result, stratum)] = rounded(_of_stratum(result, stratum, content["model"]["level"]))
     names = _names(content)
     for network in content["networks"]:
         for fit in network["fits"]:
@@ -168,11 +171,17 @@ def _stratum_name(result: Mapping[str, Any], stratum: Mapping[str, Any]) -> str:
     return f"{result['comparison']}: {result['outcome']} ({where})"
 
 
-def _of_stratum(result: Mapping[str, Any], stratum: Mapping[str, Any]) -> dict[str, Any]:
+def _of_stratum(result: Mapping[str, Any], stratum: Mapping[str, Any], level: float) -> dict[str, Any]:
     pooled = stratum["headline"]
     if pooled is None:
         row = _used_row(result, stratum, stratum["studies"][0])
-        values = dict.fromkeys(POOLED) | {"estimate": row["effect"], "se": row["se"]}
+        shown = shown_effect(pd.Series(dict(row)), level)
+        values = dict.fromkeys(POOLED) | {
+            "estimate": row["effect"],
+            "se": row["se"],
+            "ci_low": shown.low,
+            "ci_high": shown.high,
+        }
     else:
         values = {name: pooled[name] for name in POOLED}
     return values | {
@@ -236,10 +245,14 @@ def _of_fit(
         yield f"{_network_name(network)}: {pair[0]} versus {pair[1]}", values
 
 
-def settled_of(content: Mapping[str, Any]) -> dict[str, tuple[str, float | None]]:
+def settled_of(content: Mapping[str, Any]) -> dict[str, tuple[str, float | None, int]]:
     """By the name of an estimate whether its sequential boundary is crossed, and the share of the required information."""
     return {
-        _stratum_name(one, one): (one["settled"], (one["boundaries"] or {}).get("fraction"))
+        _stratum_name(one, one): (
+            one["settled"],
+            (one["boundaries"] or {}).get("fraction"),
+            int((one["boundaries"] or {}).get("sign") or 0),
+        )
         for one in content.get("sequential") or ()
     }
 

@@ -124,8 +124,14 @@ def append_edition(path: Path, now: Edition, *, alerts: Sequence[dict[str, Any]]
     made = replace(now, number=number, date=date or today(), alerts=tuple(alerts))
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(rounded(made.line()), sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-    with path.open("a", encoding="utf-8", newline="\n") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
+    size = path.stat().st_size if path.exists() else 0
+    whole = size == 0 or path.read_bytes().endswith(b"\n")
+    with path.open("ab") as stream:
+        try:
+            stream.write((text if whole else f"\n{text}").encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+        except OSError:  # half a line would stop every later build
+            stream.truncate(size)
+            raise
     return True

@@ -6,8 +6,10 @@ from typing import Any
 
 from metasyn.certainty.grade import NOT_IN_FULL
 from metasyn.certainty.grade_domains import NOT_ASSESSED
+from metasyn.evidence import name_of
 from metasyn.pooling import PooledEstimate
 from metasyn.reports.answers import OutcomeResult, Stratum
+from metasyn.reports.network_page import first_places, not_told_apart
 from metasyn.reports.page.plain_words import NO_HETEROGENEITY, inside, meaning
 from metasyn.reports.page.sections import (
     absolute_lines,
@@ -74,7 +76,7 @@ def _card(report: Report, result: OutcomeResult, stratum: Stratum, place: str, a
         "where": key_words(stratum.key),
         "number": f"{result.measure} {quoted}",
         "source": headline_source(f"from-brief-{place.replace('[', '-').replace(']', '').replace('.', '-')}", report, stratum, place),
-        "meaning": meaning(result.measure, result.label, result.add, quoted.split(" [")[0]),
+        "meaning": meaning(result.measure, result.label, result.add, quoted.split(" [")[0], result.event),
         "verdict": _verdict(result, stratum, level),
         "studies": f"{_studies(stratum)}{people}" + ("; nothing is pooled" if pooled is None else ""),
         "absolute": [] if row is None else absolute_lines(row),
@@ -136,7 +138,13 @@ def limits(report: Report) -> list[dict[str, str]]:
             name = f"{name_of_result(result, alone)} ({key_words(stratum.key)}, {body_words(stratum.body)})"
             told = _limits_of_stratum(stratum, report.question.model.level)
             found += [_said(name, line, f"#{anchor(result)}") for line in told]
-    return [*found, *_limits_of_networks(report), *_limits_of_certainty(report), *_limits_of_search(report)]
+    return [
+        *found,
+        *_limits_of_networks(report),
+        *_limits_of_certainty(report),
+        *_limits_of_records(report),
+        *_limits_of_search(report),
+    ]
 
 
 def _limits_of_stratum(stratum: Stratum, level: float) -> list[str]:
@@ -164,12 +172,16 @@ def _predicts_both(pooled: PooledEstimate) -> bool:
 
 
 def _limits_of_networks(report: Report) -> list[dict[str, str]]:
-    return [
-        _said(f"Network of {inside(one.label)} ({key_words(one.network.key)}, {body_words(one.network.body)})",
-              f"strategies are not put in order; {one.why_no_ranking.split(':')[0]}", f"#{one.name}")
-        for one in report.networks
-        if one.why_no_ranking
-    ]  # fmt: skip
+    found = []
+    for one in report.networks:
+        name = f"Network of {inside(one.label)} ({key_words(one.network.key)}, {body_words(one.network.body)})"
+        if one.why_no_ranking:
+            text = f"strategies are not put in order; {one.why_no_ranking.split(':')[0]}"
+            found.append(_said(name, text, f"#{one.name}"))
+        elif one.analysis is not None and len(first_places(one.analysis)) > 1:
+            told = not_told_apart(one, one.analysis)
+            found.append(_said(name, f"{told[:1].lower()}{told[1:]}", f"#{one.name}"))
+    return found
 
 
 def _limits_of_certainty(report: Report) -> list[dict[str, str]]:
@@ -182,6 +194,18 @@ def _limits_of_certainty(report: Report) -> list[dict[str, str]]:
     )  # fmt: skip
     text = f"{len(opened)} of {len(rows)} results are not rated in full; not assessed for some or all of them: {', '.join(domains)}"
     return [_said("Certainty", text, "#certainty")]
+
+
+def _limits_of_records(report: Report) -> list[dict[str, str]]:
+    """Figures that are left out because they cannot be right, as long as nobody has corrected or accepted them."""
+    names = {report.evidence.records.files[id]: name_of(report.evidence.studies[id]) for id in report.involved}
+    found = [
+        f"{names[one.file]} ({one.path} {one.message.split(';')[0]})"
+        for one in report.evidence.records.findings
+        if one.file in names and one.severity == "error" and one.accepted is None
+    ]
+    text = f"left out until corrected, or accepted with a reason: {'; '.join(found)}"
+    return [_said("Figures that cannot be right", text, "#findings")] if found else []
 
 
 def _limits_of_search(report: Report) -> list[dict[str, str]]:

@@ -9,7 +9,7 @@ from metasyn.reports.answers import PREDICTION_PRINTED_FROM
 from metasyn.reports.words import measure_name
 
 WHAT_CHANGES = {
-    "HR": "the event counted in {outcome} came at a rate {change} with {add} than without it, if the ratio stays the same over follow-up",
+    "HR": "{event} came at a rate {change} with {add} than without it, if the ratio stays the same over follow-up",
     "RR": "the outcome ({outcome}) was {change} with {add} than without it",
     "OR": "the odds of the outcome ({outcome}) were {change} with {add} than without it; odds are not risks",
 }
@@ -38,7 +38,7 @@ def change(ratio: str, measure: str) -> str:
     return f"{abs(round(100 * (1 - shown)))}% {lower if shown < 1 else higher}"
 
 
-def meaning(measure: str, outcome: str, add: str, shown: str) -> str:
+def meaning(measure: str, outcome: str, add: str, shown: str, event: str | None = None) -> str:
     """What an estimate says, in a sentence; empty for a measure without such words.
 
     Parameters
@@ -49,11 +49,15 @@ def meaning(measure: str, outcome: str, add: str, shown: str) -> str:
         What is added.
     shown : str
         The estimate as it is shown.
+    event : str or None
+        What is counted, as the vocabulary has it: death.
     """
     if measure not in WHAT_CHANGES:
         return ""
     found = change(shown, measure)
-    told = WHAT_CHANGES[measure].format(outcome=inside(outcome), change=found, add=add)
+    told = WHAT_CHANGES[measure].format(
+        outcome=inside(outcome), change=found, add=add, event=event or f"the event counted in {inside(outcome)}"
+    )
     told = told.replace(f"{found} with {add} than without", f"{found} with {add} as without") if "times as" in found else told  # fmt: skip
     return f"A {measure_name(measure)} of {shown} means that {told}."
 

@@ -246,7 +246,9 @@ def _meaning(result: OutcomeResult, stratum: Stratum, level: float) -> str:
     else:
         limits = (pooled.ci_low, pooled.ci_high)
     said = [
-        meaning(result.measure, result.label, result.add, headline(result, stratum, level).split(" [")[0]),
+        meaning(
+            result.measure, result.label, result.add, headline(result, stratum, level).split(" [")[0], result.event
+        ),
         interval_meaning(result.measure, result.better, result.add, limits, level),
     ]
     return " ".join(filter(None, said))

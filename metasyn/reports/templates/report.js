@@ -202,8 +202,8 @@
     const root = document.documentElement;
     const system = window.matchMedia("(prefers-color-scheme: dark)");
     const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
-    const button = make("button", { type: "button", className: "tool" }, "Dark style");
-    const tell = () => button.setAttribute("aria-pressed", String(dark()));
+    const button = make("button", { type: "button", className: "tool theme" }, "");
+    const tell = () => { button.textContent = dark() ? "Light style" : "Dark style"; };
     button.addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; tell(); });
     system.addEventListener("change", tell);
     tell();
@@ -281,7 +281,7 @@
       const clicks = ["none", "ascending", "descending"].indexOf(place.order[index]);
       for (let click = 0; click < clicks; click += 1) one.querySelector("button").click();
     });
-    const style = document.querySelector("button[aria-pressed]");
+    const style = document.querySelector("button.theme");
     if (style && place.theme && place.theme !== (document.documentElement.dataset.theme || "")) style.click();
     const mark = document.getElementById(place.mark);
     window.scrollTo(0, mark ? scrollY + above(mark) - place.above : place.y);
