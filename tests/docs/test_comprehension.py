@@ -101,7 +101,7 @@ def test_what_survival_rests_on(found):
 def test_certainty(found):
     row = certainty(found, "OS")
     assert row["certainty"] == "not rated in full"
-    holds(4, ["not rated in full", f"at most {row['at_most']}"])
+    holds(4, ["not rated in full", f"up to {row['at_most']}"])
     holds(4, [one["domain"] for one in row["domains"] if one["levels"] == "not assessed"])
 
 

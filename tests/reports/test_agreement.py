@@ -74,6 +74,15 @@ def test_a_digit_of_the_overview_of_the_page_is_found(row):
     assert any("index.html, results at a glance" in line for line in checked({"index.html": changed.encode()}))
 
 
+@pytest.mark.parametrize("row", [0, 1])
+def test_a_digit_of_the_answer_in_brief_is_found(row):
+    html = made_report().html
+    result = overview(made_report().content)[row][1]
+    at = html.index(result, html.index('id="brief"'))
+    changed = html[:at] + html[at:].replace(result, other_digit(result), 1)
+    assert any("the answer in brief: says" in line for line in checked({"index.html": changed.encode()}))
+
+
 @pytest.mark.parametrize("column", [4, 5, 6])
 def test_studies_prediction_interval_and_i2_of_the_overview_are_held_to_the_result(column):
     html, text = made_report().html, overview(made_report().content)[0][column]

@@ -135,6 +135,6 @@ def test_settled_is_told_by_the_name_of_the_estimate(content):
     told = {"sequential": [one | {"settled": "open", "boundaries": {"fraction": 0.43}}]}
     assert settled_of(told) == {NAME: ("open", 0.43, 0)}
     assert settled_of({"sequential": [one | {"settled": "not-asked", "boundaries": None}]}) == {
-        NAME: ("not-asked", None)
+        NAME: ("not-asked", None, 0)
     }
     assert settled_of({}) == {}

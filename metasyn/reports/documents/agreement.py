@@ -83,7 +83,7 @@ def disagreements(
         carriers.append(WordDocument(files[WORD]))
     found = _results_file(content, files["results.json"])
     for carrier in carriers:
-        found += _overview(content, carrier)
+        found += _overview(content, carrier) + _brief(content, carrier)
         found += [line for one in expected for line in _headline(one, carrier)]
         found += [line for one in leagues(content) for line in _league(one, carrier)]
         found += [line for one in findings(content) for line in _finding(one, carrier)]
@@ -126,6 +126,23 @@ def _overview(content: Mapping[str, Any], carrier: Carrier) -> list[str]:
     if table is None:
         return [f"{carrier.name}: has no table of results at a glance"]
     return _glance(f"{carrier.name}, results at a glance", overview(content), table)
+
+
+def _brief(content: Mapping[str, Any], carrier: Carrier) -> list[str]:
+    """The first thing that is read: every result it gives is one, and none is left out but those it says it has no room for."""
+    section = carrier.section("brief")
+    if section is None:
+        return [f"{carrier.name}: has no answer in brief"]
+    results = [cell for row in overview(content) for cell in row if _EFFECT.search(cell)]
+    there = Counter(_EFFECT.findall(section.text))
+    wanted = Counter(found for cell in results for found in _EFFECT.findall(cell))
+    strange = sorted((there - wanted).elements())
+    told = [f"{carrier.name}, the answer in brief: says {text!r}, which no result is" for text in strange]
+    more = re.search(r"(\d+) more populations", section.text)
+    missing = sorted((wanted - there).elements())
+    if len(missing) > (int(more[1]) if more else 0):
+        told += [f"{carrier.name}, the answer in brief: does not say {text!r}" for text in missing]
+    return told
 
 
 def _glance(where: str, wanted: Sequence[Sequence[str]], table: Sequence[Sequence[str]]) -> list[str]:
