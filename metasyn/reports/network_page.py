@@ -77,22 +77,26 @@ def _robustness_line(result: NetworkResult, analysis: NetworkAnalysis) -> str:
     without = f"without one study another takes its place, for {len(changing)} of {len(left)} studies" + (
         f" ({', '.join(changing)})" if changing else ""
     )
-    firm = f"{not_told_apart(result, analysis)} " if len(first_places(analysis)) > 1 else ""
+    firm = f"{not_told_apart(result, analysis)} " if len(first_places(result, analysis)) > 1 else ""
     return (
         f"{firm}The best point estimate is that of {' and '.join(told)}. {int(table['sensitive'].sum())} of {len(table)} comparisons could change that within their "
         f"confidence intervals; {without}."
     )
 
 
-def first_places(analysis: NetworkAnalysis) -> list[str]:
-    """The strategies that may be first: the intervals of their ranks reach 1."""
-    table = analysis.ranking.table
-    return list(table.loc[table["rank_low"] <= 1, "treatment"])
+def first_places(result: NetworkResult, analysis: NetworkAnalysis) -> list[str]:
+    """The strategy with the best point estimate, and those that cannot be told from it: their ranks reach 1, and the interval between the two includes no difference."""
+    fit, table, best = result.fits[0], analysis.ranking.table, analysis.thresholds.best[0]
+    row = fit.treatments.index(best)
+    low, high = fit.league_ci_low.to_numpy()[row], fit.league_ci_high.to_numpy()[row]
+    open_ = {name for name, start, end in zip(fit.treatments, low, high, strict=True) if start <= 0 <= end}
+    reaching = [str(name) for name in table.loc[table["rank_low"] <= 1, "treatment"]]
+    return [best, *(name for name in reaching if name != best and name in open_)]
 
 
 def not_told_apart(result: NetworkResult, analysis: NetworkAnalysis) -> str:
     """That no strategy can be called best, with the comparison of the two that come first."""
-    names = first_places(analysis)
+    names = first_places(result, analysis)
     fit, (one, other) = result.fits[0], names[:2]
     ends = [float(getattr(fit, name).loc[one, other]) for name in ("league", "league_ci_low", "league_ci_high")]
     shown = [f"{exp(end) if result.exponentiate else end:.2f}" for end in ends]

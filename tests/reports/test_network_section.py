@@ -11,7 +11,11 @@ from conftest import ROOT
 import metasyn as ms
 from metasyn.pooling import pool
 from metasyn.records.layout import find_layout
+from metasyn.reports import load_question
 from metasyn.reports.building.report_folder import build
+from metasyn.reports.network_figures import network_figures
+from metasyn.reports.network_page import first_places, network_parts, not_told_apart
+from metasyn.reports.network_section import network_results
 
 QUESTION = """
 title: Strategies in condition X
@@ -168,3 +172,18 @@ def test_a_contrast_that_no_source_prints_is_marked_as_derived(project):
     }
     assert rows[frozenset(("drug-a + standard", "drug-b + standard"))].endswith("(derived)")
     assert not rows[frozenset(("drug-a + standard", "standard"))].endswith("(derived)")
+
+
+def test_a_strategy_is_not_called_best_beside_one_that_it_cannot_be_told_from():
+    """Of this project's first network: two strategies at a hazard ratio of 1.00, and one outcome with a clear first."""
+    evidence = ms.load_evidence(ROOT)
+    question = load_question(ROOT / "reports" / "ici-es-sclc-first-line.yaml", "reports/x.yaml", evidence.vocabulary)
+    overall, progression = network_results(question, evidence)
+    names = first_places(overall, overall.analysis)
+    assert len(names) > 1
+    for name in names[1:]:
+        assert overall.fits[0].league_ci_low.loc[names[0], name] <= 0 <= overall.fits[0].league_ci_high.loc[names[0], name]  # fmt: skip
+    assert not_told_apart(overall, overall.analysis).startswith("No strategy can be called best: the ranks of ")
+    (first,) = first_places(progression, progression.analysis)
+    lines = network_parts(progression, {drawing.name: "x" for drawing in network_figures(progression)})["lines"]
+    assert any(line.startswith(f"The best point estimate is that of {first} ") for line in lines)

@@ -178,7 +178,7 @@ def _limits_of_networks(report: Report) -> list[dict[str, str]]:
         if one.why_no_ranking:
             text = f"strategies are not put in order; {one.why_no_ranking.split(':')[0]}"
             found.append(_said(name, text, f"#{one.name}"))
-        elif one.analysis is not None and len(first_places(one.analysis)) > 1:
+        elif one.analysis is not None and len(first_places(one, one.analysis)) > 1:
             told = not_told_apart(one, one.analysis)
             found.append(_said(name, f"{told[:1].lower()}{told[1:]}", f"#{one.name}"))
     return found
