@@ -200,7 +200,9 @@ def test_findings_can_be_filtered_and_lead_to_their_line(served, page):
     line = page.locator(f"#L{number}")
     assert "estimate: 0.90" in str(line.text_content())
     assert "estimate-in-interval" in str(line.text_content())
-    assert page.input_value("#finding-text") == "zhou interval"  # the filter goes along
+    page.wait_for_function(
+        "() => document.querySelector('#finding-text')?.value === 'zhou interval'"
+    )  # the filter goes along
 
 
 def test_a_saved_file_is_seen_in_the_report_where_the_reader_stands(served, page):

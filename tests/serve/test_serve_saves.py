@@ -196,12 +196,13 @@ def test_a_broken_record_keeps_the_report_and_names_the_line(project):
 
 
 def test_another_build_under_way_is_waited_for_and_said(project):
+    from metasyn.reports.building.build_all import EVERY_REPORT
     from metasyn.reports.building.exchange import locked
 
     project.record("a")
     project.write("reports/one.yaml", DEFINITION)
     told: list[Snapshot] = []
-    with locked(project.root / "reports" / "build" / "all"):  # as `metasyn build` holds it
+    with locked(project.root / "reports" / "build" / EVERY_REPORT):  # as `metasyn build` holds it
         Workshop(project.root, told.append, lambda: ()).start()
         until(lambda: bool(told) and told[-1].phase == "waiting")
         assert "another metasyn build" in status_words(told[-1])
