@@ -196,6 +196,16 @@ def test_open_boundaries_hold_alerts_back_and_crossed_ones_let_them_through():
     assert len(moved(before, now, CI, settled={}).raised) == 1
 
 
+def test_a_flip_within_the_monte_carlo_error_is_told_when_it_is_clear():
+    clear = Edition(number=1, date="2026-01-01", rankings=ranked(("salt", 0.9), ("diet", 0.7)))
+    tied = Edition(number=2, date="2026-02-01", rankings=ranked(("diet", 0.8501), ("salt", 0.85)))
+    flipped = Edition(rankings=ranked(("diet", 0.95), ("salt", 0.2)))
+    alert = asked(when="ranking-flips")
+    (told,) = movement(tied, flipped, (alert,), report="salt", history=(clear, tied)).raised
+    assert (told.before, told.now) == ("salt", "diet")
+    assert not movement(tied, Edition(rankings=ranked(("diet", 0.8502), ("salt", 0.85))), (alert,), report="salt", history=(clear, tied)).alerts  # fmt: skip
+
+
 def test_an_interval_on_the_other_side_of_no_effect_is_told():
     (alert,) = moved(pool(0.67, 0.55, 0.82), pool(1.49, 1.22, 1.82), CI).raised
     assert "now lies on the other side of no effect (1)" in alert.sentence

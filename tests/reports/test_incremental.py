@@ -237,6 +237,55 @@ def test_what_stands_against_records_is_said_by_every_run(filled, run):
         assert "other-2024" in out
 
 
+SEARCH = """
+format: 1
+searches:
+  {name}:
+    sources: [{{name: Index A, kind: database, searched: 2026-03-01, strategy: "A and B", identified: 40}}]
+    removed: {{duplicates: 0}}
+    screened: 40
+    excluded: 35
+    sought: 5
+    not_retrieved: 1
+    assessed: 4
+    excluded_reports: {{no comparison: 1}}
+    included: {{studies: 3, reports: 3}}
+"""
+
+
+def test_a_report_that_goes_and_that_the_search_names_is_noticed_by_the_others(filled):
+    layout = find_layout(filled.root)
+    filled.write("evidence/search.yaml", SEARCH.format(name="other"))
+    assert states(build_all(layout)) == {"main": "built", "other": "built"}
+    (filled.root / "reports" / "other.yaml").unlink()
+    outcome = build_all(layout)
+    assert states(outcome) == {"main": "failed"}
+    assert "is not a report" in str(outcome.reports[0].problems[0])
+
+
+def test_a_record_that_a_baseline_risk_is_quoted_from_is_an_input(filled):
+    layout = find_layout(filled.root)
+    filled.record("registry-2020", disease="condition-y", replace=("standard + drug-a", "standard + radiation"))
+    filled.add_row("registry-2020", "survival", '{outcome: OS, arm: control, set: main, rates: [{at: 24, percent: 40.0}], source: "main: x"}')  # fmt: skip
+    filled.write(
+        "evidence/baseline-risks.yaml",
+        """
+        format: 1
+        baseline_risks:
+          - {id: x-24, disease: condition-x, line: 1, outcome: OS, time_origin: randomisation, horizon: 24, time_unit: months, survival: 40.0,
+             population: adults on standard care, source: "main: x", study: registry-2020, path: "survival[0].rates[0]", landmark_selected: false, at_risk_share: 38.0}
+        """,
+    )
+    path = filled.root / "reports" / "main.yaml"
+    path.write_text(
+        path.read_text(encoding="utf-8") + "certainty: {tool: GRADE, baseline_risk: [x-24]}\n", encoding="utf-8"
+    )
+    assert states(build_all(layout, ["main"])) == {"main": "built"}
+    record = filled.studies / "registry-2020.yaml"
+    record.write_text(record.read_text(encoding="utf-8").replace("percent: 40.0", "percent: 41.0"), encoding="utf-8")
+    assert states(build_all(layout, ["main"])) == {"main": "failed"}
+
+
 def test_a_report_may_be_called_all(filled):
     filled.write("reports/all.yaml", DEFINITION.format(disease="condition-x", add="new", outcome="OS"))
     assert states(build_all(find_layout(filled.root), ["all"], wait=False)) == {"all": "built"}
