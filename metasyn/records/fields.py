@@ -26,6 +26,28 @@ def refuse(message: str) -> PydanticCustomError:
     return PydanticCustomError("field", "{message}", {"message": message})
 
 
+def single_number(value: Any, *, example: str) -> float:
+    """A field of a definition that is one plain number, as a float.
+
+    Parameters
+    ----------
+    example : str
+        What would be accepted, for the message.
+
+    Raises
+    ------
+    PydanticCustomError
+        If it is no number, or a relation or a word for one.
+    """
+    try:
+        printed = parse_printed(str(value))
+    except ValueError as fault:
+        raise refuse(str(fault)) from None
+    if not printed.exact or printed.value is None:
+        raise refuse(f"is not a single number ({value}); accepted: such as {example}")
+    return float(printed.value)
+
+
 def _count(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value

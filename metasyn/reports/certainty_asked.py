@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from metasyn.records.fields import Flag, Model, Slug, Text, refuse
-from metasyn.records.printed import parse_printed
+from metasyn.records.fields import Flag, Model, Slug, Text, refuse, single_number
 from metasyn.records.study import TimeOrigin
 
 MEASURES = ("HR", "csHR", "sHR", "RR", "OR")
@@ -25,13 +24,7 @@ RAISING = ("large effect", "dose-response", "opposing confounding")
 
 
 def _number(value: Any) -> float:
-    try:
-        printed = parse_printed(str(value))
-    except ValueError as fault:
-        raise refuse(str(fault)) from None
-    if not printed.exact or printed.value is None:
-        raise refuse(f"is not a single number ({value}); accepted: such as 0.9")
-    return float(printed.value)
+    return single_number(value, example="0.9")
 
 
 def _ratio(value: Any) -> float:

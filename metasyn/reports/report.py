@@ -14,6 +14,7 @@ from metasyn.reports.answers import OutcomeResult, analyse, joint_results
 from metasyn.reports.building.definition_files import definitions
 from metasyn.reports.building.memory import Memory
 from metasyn.reports.certainty_section import CertaintySection, certainty_section
+from metasyn.reports.changes.edition import Edition
 from metasyn.reports.changes.history import editions, last_edition
 from metasyn.reports.changes.movement import Movement
 from metasyn.reports.changes.plan import Deviations, deviations, load_plans, plan_path
@@ -58,6 +59,8 @@ class Report:
         What the report says of the items of PRISMA.
     search : Search or None
         What was searched and screened.
+    history : tuple of Edition
+        Its recorded editions, the oldest first.
     movement : Movement or None
         What moved since the last recorded edition; None until it was compared with it.
     last_movement : Movement or None
@@ -77,6 +80,7 @@ class Report:
     deviations: Deviations | None
     reporting: Prisma
     search: Search | None
+    history: tuple[Edition, ...]
     movement: Movement | None = None
     last_movement: Movement | None = None
 
@@ -144,6 +148,7 @@ def make_report(path: Path, evidence: Evidence, layout: Layout, *, memory: Memor
         ),
         reporting=prisma(question, evidence, search, answered, last, networks),
         search=search,
+        history=history,
     )
 
 

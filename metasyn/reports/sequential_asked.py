@@ -10,8 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from metasyn.pooling import is_ratio
 from metasyn.pooling.priors import HalfNormal
-from metasyn.records.fields import Model, Text, refuse
-from metasyn.records.printed import parse_printed
+from metasyn.records.fields import Model, Text, refuse, single_number
 from metasyn.records.validation import did_you_mean, listed
 from metasyn.reports.certainty_asked import MEASURES
 
@@ -20,13 +19,7 @@ NUMBER = WithJsonSchema({"type": "number"})
 
 
 def _number(value: Any) -> float:
-    try:
-        printed = parse_printed(str(value))
-    except ValueError as fault:
-        raise refuse(str(fault)) from None
-    if not printed.exact or printed.value is None:
-        raise refuse(f"is not a single number ({value}); accepted: such as 0.05")
-    return float(printed.value)
+    return single_number(value, example="0.05")
 
 
 def _within(low: float, high: float, what: str) -> BeforeValidator:

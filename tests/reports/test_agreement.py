@@ -15,7 +15,8 @@ from made_report import made_report
 
 from metasyn.plots import forest
 from metasyn.plots.forest_blocks import ForestBlock, ForestRow
-from metasyn.reports.documents.agreement import ReportError, disagreements, drawn_texts, require_agreement
+from metasyn.reports.building.drawing import drawn_texts
+from metasyn.reports.documents.agreement import ReportError, disagreements, require_agreement
 from metasyn.reports.documents.agreement_expected import findings, headlines, leagues, overview
 from metasyn.reports.documents.page_tree import page_tree
 

@@ -109,13 +109,17 @@ def _drawn(missing: Sequence[Drawing], workers: int) -> Any:
 
 
 def _draw(title: str, draw: Callable[..., Any], given: tuple[Any, ...]) -> Drawn:
-    from matplotlib.text import Text
-
     from metasyn.plots import figure_bytes
 
     figure = draw(*given)
-    texts = tuple(text for found in figure.findobj(Text) if found.get_visible() and (text := found.get_text()))
-    return Drawn(figure_bytes(figure, "svg", title=title), figure_bytes(figure, "png"), texts)
+    return Drawn(figure_bytes(figure, "svg", title=title), figure_bytes(figure, "png"), drawn_texts(figure))
+
+
+def drawn_texts(figure: Any) -> tuple[str, ...]:
+    """Texts that stand in a matplotlib figure."""
+    from matplotlib.text import Text
+
+    return tuple(text for found in figure.findobj(Text) if found.get_visible() and (text := found.get_text()))
 
 
 def _path(cache: Path, key: str) -> Path:

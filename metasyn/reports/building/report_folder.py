@@ -21,7 +21,7 @@ from metasyn.reports.building.manifest import MANIFEST, digest, manifest
 from metasyn.reports.building.memory import Memory
 from metasyn.reports.certainty_values import certainty_tables
 from metasyn.reports.changes.edition import Edition, edition_of, settled_of
-from metasyn.reports.changes.history import append_edition, editions
+from metasyn.reports.changes.history import append_edition
 from metasyn.reports.changes.movement import movement
 from metasyn.reports.changes.text import changes_json_text, changes_md
 from metasyn.reports.documents.agreement import require_agreement
@@ -115,7 +115,7 @@ def build(
     content, inputs = report.values(), input_digests(report, layout, known or {})
     unreadable = {Path(file).stem for file in evidence.records.broken}  # not withdrawn, for all that they are not shown
     now = edition_of(content, inputs=inputs, present={*evidence.studies, *unreadable}, plan=_plan(report))
-    report = with_movement(report, content, now, layout)
+    report = with_movement(report, content, now)
     files = _files(report, content, drawn)
     files |= _documents(report, files, drawn, formats)
     require_agreement(content, files, {name: one.texts for name, one in drawn.items()})
@@ -127,7 +127,7 @@ def build(
     return Built(report.name, target, report.answered, recorded)
 
 
-def with_movement(report: Report, content: Mapping[str, Any], now: Edition, layout: Layout) -> Report:
+def with_movement(report: Report, content: Mapping[str, Any], now: Edition) -> Report:
     """The report with what moved since its last recorded edition, and what that edition moved.
 
     Parameters
@@ -137,7 +137,7 @@ def with_movement(report: Report, content: Mapping[str, Any], now: Edition, layo
     now : Edition
         What the report says.
     """
-    recorded = editions(history_path(layout, report.name))
+    recorded = report.history
     before = recorded[-1] if recorded else None
     moved = movement(
         before, now, report.question.alerts, report=report.name, settled=settled_of(content), history=recorded

@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, model_validator
 
-from metasyn.records.fields import Model, Text, refuse
-from metasyn.records.printed import parse_printed
+from metasyn.records.fields import Model, Text, refuse, single_number
 from metasyn.records.validation import did_you_mean, listed
 
 Loc = tuple[str | int, ...]
@@ -39,13 +38,7 @@ EXAMPLES = {
 
 
 def _number(value: Any) -> float:
-    try:
-        printed = parse_printed(str(value))
-    except ValueError as fault:
-        raise refuse(str(fault)) from None
-    if not printed.exact or printed.value is None:
-        raise refuse(f"is not a single number ({value}); accepted: such as 0.1")
-    return float(printed.value)
+    return single_number(value, example="0.1")
 
 
 def _step(value: Any) -> float:

@@ -23,7 +23,7 @@ from metasyn.reports.documents.agreement_expected import (
 from metasyn.reports.numbers import rounded
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 HEADS = ("Outcome", "Result", "Population", "Design", "Studies", "Prediction interval", "I²")
 WORD, WORKBOOK = "report.docx", "report.xlsx"
@@ -109,13 +109,6 @@ def _differences(path: str, value: Any, there: Any) -> Iterator[tuple[str, Any, 
             yield from _differences(f"{path}[{place}]", one, other)
     else:
         yield path, value, there
-
-
-def drawn_texts(figure: Figure) -> list[str]:
-    """Texts that stand in a figure."""
-    from matplotlib.text import Text
-
-    return [text for found in figure.findobj(Text) if found.get_visible() and (text := found.get_text())]
 
 
 def _overview(content: Mapping[str, Any], carrier: Carrier) -> list[str]:
