@@ -5,7 +5,8 @@
 The patients of each arm are drawn from their posterior (click_posterior.c, compiled with `cc`), and the log hazard
 ratio of pairs of draws is the posterior of what the method estimates. Its median has the least expected absolute error; the floor
 of a table line is the median and 90th percentile over data sets of the distance between one draw of each and its median,
-averaged over 2000 rounds. `posterior median` is the error of that estimate against the true patients.
+averaged over 2000 rounds. `posterior median` is the error of that estimate against the true patients. The same for the number of events
+(the larger arm's error), where no total is given.
 
 Likelihood: a click recorded at (t, s) was made at t + N(0, sd_t), on the foot of a drop with probability min(1/2, drops / clicks),
 else anywhere, and s is normal about the curve there; both sds are those of the digitiser, which no method is told. Prior: hazards
@@ -22,7 +23,7 @@ import math
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from reconstruction import NOISE, Array, Patients, click, errors, rebuild, trials, truth
@@ -32,6 +33,7 @@ from metasyn.survival import hazard_ratio
 
 CELLS = 400  # of the time axis, about
 BINS = 4  # per step of the table
+ALONE = 32  # of an axis without a table
 DRAWS = 300
 CHAINS = 2
 T_DF, LARGEST_SCALE = 2.0, 1.5
@@ -51,6 +53,7 @@ def posterior(
     arm: dict[str, Any],
     *,
     total: int | None,
+    tabled: bool,
     axis: float,
     grade: str,
     start: Patients,
@@ -60,16 +63,17 @@ def posterior(
     """Draws of an arm's patients: times and events, shape (DRAWS, n)."""
     at, height = clicks
     *_, sd, time_sd = NOISE[grade]
-    table = np.array(arm["at_risk"]["n"], dtype=int)
-    n, steps = int(arm["n"]), table.size - 1
-    per = max(BINS, round(CELLS / steps / BINS) * BINS)
+    n = int(arm["n"])
+    table, in_step = (np.array(arm["at_risk"]["n"], dtype=int), BINS) if tabled else (np.array([n, 0]), ALONE)
+    steps = table.size - 1
+    per = max(in_step, round(CELLS / steps / in_step) * in_step)
     delta = axis / (steps * per)
     last = int(np.flatnonzero(table > 0).max())
     final = int(np.clip(at[-1] // delta, last * per, (last + 1) * per - 1))  # cell in which the curve ends
     begin = np.arange(last + 1, dtype=np.int32) * per
     end = np.append(begin[1:], final + 1).astype(np.int32)
     leaving = (table[: last + 1] - np.append(table[1 : last + 1], 0)).astype(np.int32)
-    bins = (np.arange(final + 1) * BINS // per).astype(np.int32)
+    bins = (np.arange(final + 1) * in_step // per).astype(np.int32)
     low = np.clip(np.floor((at - 3 * time_sd * axis) / delta), 0, final).astype(np.int32)
     high = np.clip(np.floor((at + 3 * time_sd * axis) / delta), 0, final).astype(np.int32)
     low[-1] = high[-1] = final
@@ -135,10 +139,17 @@ def log_hr(treatment: Patients, control: Patients) -> Array:
     return beta
 
 
-def of_pair(library: ctypes.CDLL, trial: dict[str, Any], clicks: list[Patients], grade: str, variant: str, sweeps: int) -> tuple[Array, float]:  # fmt: skip
-    """Draws of the log hazard ratio less the true one; and the error of the joint reconstruction."""
+class Pair(NamedTuple):
+    """A trial: draws less what is true, and the errors of the joint reconstruction."""
+
+    log_hr: Array  # shape (draws,)
+    events: Array  # of each arm, shape (2, draws)
+    joint: dict[str, float]
+
+
+def of_pair(library: ctypes.CDLL, trial: dict[str, Any], clicks: list[Patients], grade: str, variant: str, sweeps: int) -> Pair:  # fmt: skip
     rebuilt, _ = rebuild(trial, clicks, variant, "joint")
-    found = []
+    found, events = [], []
     for chain in range(CHAINS):
         arms = [
             posterior(
@@ -146,6 +157,7 @@ def of_pair(library: ctypes.CDLL, trial: dict[str, Any], clicks: list[Patients],
                 clicks[a],
                 trial["arms"][a],
                 total=trial["arms"][a]["events"] if "events" in variant else None,
+                tabled="risk" in variant,
                 axis=float(trial["axis_max"]),
                 grade=grade,
                 start=rebuilt[a],
@@ -155,18 +167,33 @@ def of_pair(library: ctypes.CDLL, trial: dict[str, Any], clicks: list[Patients],
             for a in (0, 1)
         ]
         found.append(log_hr(arms[0], arms[1]))
-    return np.concatenate(found) - trial["truth"]["contrast"]["log_hr"], errors(trial, rebuilt)["log_hr_error"]
+        events.append([arm[1].sum(axis=1) - truth(trial, a)[1].sum() for a, arm in enumerate(arms)])
+    off = np.concatenate(found) - trial["truth"]["contrast"]["log_hr"]
+    return Pair(off, np.concatenate(events, axis=1), errors(trial, rebuilt))
 
 
-def line(grade: str, variant: str, draws: list[Array], joint: list[float]) -> str:
+def line(grade: str, variant: str, pairs: list[Pair]) -> str:
     rng = np.random.default_rng(1)
+    draws = [pair.log_hr for pair in pairs]
     medians = np.array([np.median(values) for values in draws])
     apart = np.abs([rng.choice(values - m, 2000) for values, m in zip(draws, medians, strict=True)])
-    floor = np.median(apart, axis=0).mean(), np.percentile(apart, 90, axis=0).mean()
     below = np.array([(values < 0).mean() for values in draws])
     covers = [float(np.mean(np.abs(below - 0.5) <= level / 2)) for level in (0.5, 0.8, 0.95)]
-    cells = [floor, *((np.median(np.abs(e)), np.percentile(np.abs(e), 90)) for e in (medians, np.array(joint)))]
-    return f"| {grade} | {variant} | " + " | ".join(f"{a:.3g} / {b:.3g}" for a, b in cells) + " | " + " / ".join(f"{c:.2f}" for c in covers) + " |"  # fmt: skip
+    cells = [_two(apart), _two(medians), _two(np.array([pair.joint["log_hr_error"] for pair in pairs]))]
+    if variant == "risk":
+        guess = [np.rint(np.median(pair.events, axis=1)) for pair in pairs]
+        chosen = [rng.integers(0, pair.events.shape[1], 2000) for pair in pairs]
+        apart = np.array([np.abs(p.events[:, c] - g[:, None]).max(axis=0) for p, g, c in zip(pairs, guess, chosen, strict=True)])  # fmt: skip
+        cells += [_two(apart), _two(np.array([np.abs(g).max() for g in guess])), _two(np.array([p.joint["events_diff"] for p in pairs]))]  # fmt: skip
+    else:
+        cells += ["", "", ""]
+    return f"| {grade} | {variant} | " + " | ".join(cells) + " | " + " / ".join(f"{c:.2f}" for c in covers) + " |"
+
+
+def _two(errors_: Array) -> str:
+    """Median and 90th percentile over trials (first axis) of absolute errors, averaged over what else there is."""
+    found = [np.percentile(np.abs(errors_), at, axis=0).mean() for at in (50, 90)]
+    return " / ".join(f"{value:.3g}" for value in found)
 
 
 def simulated(count: int, seed: int = 77001) -> list[dict[str, Any]]:
@@ -250,17 +277,15 @@ def main() -> None:
     given = parser.parse_args()
     library = compiled()
     known = simulated(given.simulated) if given.simulated else list(trials().values())
-    print("| clicks | given | floor | posterior median | joint | 50 / 80 / 95% intervals cover |\n" + "|---" * 6 + "|")
+    print("| clicks | given | log HR: floor | posterior median | joint | events: floor | posterior median | joint | 50 / 80 / 95% intervals cover |\n" + "|---" * 9 + "|")  # fmt: skip
     for grade in NOISE:
-        for variant in ("risk_events", "risk"):
-            draws, joint = [], []
+        for variant in ("risk_events", "risk", "events"):
+            pairs = []
             for trial in known:
                 arms = trial["clicks"][grade]["arms"]
                 clicks = [(np.array(arm["time"], dtype=float), np.array(arm["survival"], dtype=float)) for arm in arms]
-                found, error = of_pair(library, trial, clicks, grade, variant, given.sweeps)
-                draws.append(found)
-                joint.append(error)
-            print(line(grade, variant, draws, joint), flush=True)
+                pairs.append(of_pair(library, trial, clicks, grade, variant, given.sweeps))
+            print(line(grade, variant, pairs), flush=True)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ NOISES = (
     0.02,
     0.03,
 )  # sd of a click in survival, tried in turn
+USUAL_NOISE, NOISE_SPREAD = 0.005, 0.8  # before a click is seen: middle of a log-normal, and sd of the logarithm
 TIME_NOISE = 0.6  # sd of a click in time over that in survival, both as shares of their axis
 WINDOW = 0.08  # of the time axis: half the window over which the hazard is taken as smooth
 LONG_WINDOW = 0.15  # the same for the hazard that single events are expected from
@@ -35,6 +36,14 @@ CROSSING = math.sqrt(
 )  # E|Z|: how often a click that lands beside its time lands on the other side of a drop
 LEAST_CROSSED, MOST_CROSSED = 0.01, 0.99  # probability that a click crossed a drop
 SMALLEST = 1e-10  # variance of what cannot move
+
+
+def posterior_of_noise(log_noise: Array, log_likelihood: Array) -> Array:
+    """Weight of each noise of clicks, by its likelihood and a wide prior; sums to 1."""
+    score = log_likelihood - 0.5 * ((log_noise - math.log(USUAL_NOISE)) / NOISE_SPREAD) ** 2
+    weight = np.exp(score - score.max())
+    posterior: Array = weight / weight.sum()
+    return posterior
 
 
 class ClickModel:
@@ -94,15 +103,17 @@ class ClickModel:
         still : array of bool, shape (cells,), optional
             Cells in which nobody leaves.
         learn_noise : bool
-            Choose the noise of the clicks by marginal likelihood; else keep it.
+            Estimate the noise of the clicks: the mean of its logarithm, of weights marginal likelihood times a wide prior;
+            else keep it.
         """
         drift, spread, slope = self._moments(drop, still)
         at_click = np.interp(self.time, self.middle, drop)
         if learn_noise:
+            log_noise = np.log(NOISES)
             likelihood = [
                 self._log_likelihood(drift, spread, self._click_variance(noise, slope, at_click)) for noise in NOISES
             ]
-            self.noise = NOISES[int(np.argmax(likelihood))]
+            self.noise = math.exp(float(posterior_of_noise(log_noise, np.array(likelihood)) @ log_noise))
         self.variance = self._click_variance(self.noise, slope, at_click)
         self._moved, self._drop = TIME_NOISE * self.noise * self.scale * slope, at_click
         for _ in range(8):  # cells that would rise are held level, until none does

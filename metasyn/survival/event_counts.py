@@ -60,6 +60,34 @@ def choose_counts(model: ClickModel, intervals: Intervals, flow: Flow, events: i
     return counts
 
 
+def whole_counts(expected: Array, events: int | None, *, most: Counts) -> Counts:
+    """Whole events of each interval, shape (K,): their running sums are the nearest to those expected.
+
+    Parameters
+    ----------
+    expected : array, shape (K,)
+        Expected events of each interval.
+    events : int or None
+        The printed number of events; None: the nearest to the sum expected. If `most` does not allow it, the nearest sum.
+    most : array of int, shape (K,)
+        The largest number each interval can have.
+    """
+    total = np.rint(np.cumsum(expected)).astype(np.intp)
+    if events is not None:
+        total = np.minimum(total, events)
+        total[-1] = events
+    counts, so_far = np.zeros(expected.size, dtype=np.intp), 0
+    for j, wanted in enumerate(total.tolist()):
+        counts[j] = min(max(wanted - so_far, 0), int(most[j]))
+        so_far += int(counts[j])
+    short = int(total[-1]) - so_far
+    for j in np.argsort(counts - expected, kind="stable"):  # where most is missing first
+        more = min(short, int(most[j] - counts[j]))
+        counts[j] += more
+        short -= more
+    return counts
+
+
 class _Falls:
     """Logarithm of survival at the end over that at the start of interval j when d events happen in it; each once."""
 

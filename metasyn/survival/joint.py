@@ -8,11 +8,13 @@ import numpy as np
 
 from metasyn.pooling.arrays import Array
 from metasyn.survival.censoring_pattern import flow_of_pattern, learn_pattern
-from metasyn.survival.click_model import LONG_WINDOW, ClickModel
-from metasyn.survival.event_counts import Counts, choose_counts
+from metasyn.survival.click_model import LONG_WINDOW, ClickModel, Flags, posterior_of_noise
+from metasyn.survival.event_counts import Counts, choose_counts, whole_counts
+from metasyn.survival.expected_path import MOST_WORK, expected_path, log_likelihood, work_of
 from metasyn.survival.integer_path import Cells, most_probable_path
 from metasyn.survival.intervals import Flow, Intervals, cut, flow_of_table, tilt_to_events
-from metasyn.survival.placing import BEFORE, between_events, place_censorings, place_events
+from metasyn.survival.late_cells import late_cells, rates_of
+from metasyn.survival.placing import BEFORE, between_events, place_at_clicks, place_censorings, place_events
 from metasyn.survival.staircase import count_back, steps_of
 
 VISIBLE = 0.5  # noise of the clicks over the drop of one patient, up to which single drops can be told apart
@@ -25,6 +27,8 @@ FEWEST_SD = 0.7
 LOCAL = 0.5  # weight of the cell's own hazard, against that of its surroundings, in what a path expects
 TRUST = 6.0, 24.0  # weight of the expected number left: over an interval of the table; over follow-up without one
 LEAST_HAZARD = 0.02  # cumulative, over the whole follow-up
+FEW_CLICKS = 40
+MULTIPLES = (1.0, 1.8, 3.2)  # of the noise, tried for few clicks whose noise is small beside a patient's drop
 MOST_CLICKS = 4000
 CONTRADICTION = 0.03  # mean distance from the clicks: three times that of careless ones
 
@@ -48,7 +52,8 @@ def joint(given: Given) -> tuple[Array, Array]:
     (`click_model`), the number at risk follows from the table (`intervals`) or from a pattern of censoring that agrees
     with the event total and with the roughness of the curve (`censoring_pattern`), whole events are chosen for each
     interval (`event_counts`), and from where single drops stand out of the noise the most probable path of patients
-    through the clicks replaces them (`integer_path`).
+    through the clicks replaces them (`integer_path`). Where a table is given and the arm is not too large, the patients
+    are those expected over all paths (`expected_path`).
     """
     steps = steps_of(given.time, given.survival, given.n)
     if steps is not None:
@@ -112,9 +117,14 @@ def _from_clicks(given: Given) -> tuple[Array, Array]:
     intervals = cut(model, time, n_at, at_end)
     if given.table is not None:
         drop, still = _fit_with_table(model, intervals, given.n)
-        flow = flow_of_table(model, intervals, given.marks)
-        if given.events is not None:
-            flow = tilt_to_events(model, intervals, flow, given.events, given.marks)
+        even, flow = _flows(model, intervals, given)
+        if given.time.size <= FEW_CLICKS and model.noise * given.n <= VISIBLE and not given.marks.size:
+            model.noise = _noise_by_paths(model, intervals, even, flow, given)
+            model.fit(drop, still, learn_noise=False)
+            even, flow = _flows(model, intervals, given)
+        expected = _expected(model, intervals, even, flow, given)
+        if expected is not None:
+            return expected
     else:
         staying = learn_pattern(model, given.n, given.events)
         drop = 1 / np.maximum(given.n * (staying[1:] + staying[:-1]) / 2, 1.0)
@@ -125,7 +135,7 @@ def _from_clicks(given: Given) -> tuple[Array, Array]:
     return _refine(model, intervals, drop, still, patients, given)
 
 
-def _fit_with_table(model: ClickModel, intervals: Intervals, n: int) -> tuple[Array, Array]:
+def _fit_with_table(model: ClickModel, intervals: Intervals, n: int) -> tuple[Array, Flags]:
     """Fit the curve; returns the size of one patient's drop in each cell, and the cells in which nobody leaves."""
     still = np.append(intervals.n[:-1] == intervals.n[1:], False)[intervals.of_cell]
     for turn in range(3):
@@ -137,8 +147,68 @@ def _fit_with_table(model: ClickModel, intervals: Intervals, n: int) -> tuple[Ar
     return drop, still
 
 
-def _counts(model: ClickModel, intervals: Intervals, flow: Flow, given: Given) -> Counts:
-    """Whole events of each interval; at least one patient outlives the last event unless the curve reaches 0."""
+def _flows(model: ClickModel, intervals: Intervals, given: Given) -> tuple[Flow, Flow]:
+    """The expected flow of patients, before and after it is tilted to the event total."""
+    even = flow_of_table(model, intervals, given.marks)
+    if given.events is None:
+        return even, even
+    return even, tilt_to_events(model, intervals, even, given.events, given.marks)
+
+
+def _noise_by_paths(model: ClickModel, intervals: Intervals, even: Flow, tilted: Flow, given: Given) -> float:
+    """Noise of the clicks: the model's, or a multiple of it under which whole patients explain the clicks better.
+
+    Where the drop of one patient is far larger than the noise, the Gaussian chain explains any noise of few clicks by
+    drops; whole patients cannot.
+    """
+    found, likelihood = model.noise, []
+    log_noise = np.log(found * np.array(MULTIPLES))
+    for noise in np.exp(log_noise):
+        model.noise = float(noise)
+        cells = late_cells(model, intervals)
+        rates = rates_of(model, intervals, even, tilted, cells)
+        small = work_of(cells, intervals, rates) <= MOST_WORK
+        likelihood.append(log_likelihood(cells, intervals, rates, given.events) if small else -np.inf)
+    model.noise = found
+    if not np.isfinite(likelihood).any():
+        return found
+    return float(np.exp(posterior_of_noise(log_noise, np.array(likelihood)) @ log_noise))
+
+
+def _expected(
+    model: ClickModel, intervals: Intervals, even: Flow, tilted: Flow, given: Given
+) -> tuple[Array, Array] | None:
+    """Patients as expected over all paths through the clicks; None for arms too large for it, and where marks are given."""
+    if given.marks.size:
+        return None
+    cells = late_cells(model, intervals)
+    rates = rates_of(model, intervals, even, tilted, cells)
+    if work_of(cells, intervals, rates) > MOST_WORK:
+        return None
+    exits = expected_path(cells, intervals, rates, given.events)
+    if exits is None:
+        return None
+    by_interval: Array = np.bincount(cells.of_interval, exits.events, intervals.n.size).astype(float)
+    counts = whole_counts(by_interval, given.events, most=_most(model, intervals, given))
+    feet = cells.feet()
+    if intervals.after[-1]:
+        feet[feet >= model.last] = np.nan  # the table counts who is at risk there
+    times, events = [np.full(int(intervals.after[-1]), model.last)], [np.zeros(int(intervals.after[-1]))]
+    for j, died in enumerate(counts.tolist()):
+        own = slice(int(cells.first[j]), int(cells.first[j + 1]))
+        knots = cells.knots[own.start : own.stop + 1]
+        lost = exits.censored[own] + 1e-12 * np.diff(knots)
+        share = np.concatenate([[0.0], np.cumsum(lost) / lost.sum()])
+        censored = int(intervals.leaving[j]) - died
+        last = j == intervals.n.size - 1 and not intervals.after[-1]
+        times.append(place_at_clicks(exits.events[own], knots, feet[own], died))
+        times.append(place_censorings(share, knots, censored, at_end=last))
+        events += [np.ones(died), np.zeros(censored)]
+    return np.concatenate(times), np.concatenate(events)
+
+
+def _most(model: ClickModel, intervals: Intervals, given: Given) -> Counts:
+    """Largest number of events of each interval: at least one patient outlives the last, unless the curve reaches 0."""
     start = int(intervals.first[-2])
     level = model.survival[start] / max(float(intervals.n[-1]), 1.0)
     ends_at_zero = model.survival[-1] < (
@@ -149,6 +219,12 @@ def _counts(model: ClickModel, intervals: Intervals, flow: Flow, given: Given) -
     if intervals.after[-1] == 0 and not ends_at_zero:
         most[-1] = min(float(most[-1]), float(intervals.n[-1]) - 1)
     largest: Counts = np.maximum(most, 0).astype(np.intp)
+    return largest
+
+
+def _counts(model: ClickModel, intervals: Intervals, flow: Flow, given: Given) -> Counts:
+    """Whole events of each interval."""
+    largest = _most(model, intervals, given)
     if given.table is None:
         wanted = given.events if given.events is not None else round(float(flow.events[0]))
         return np.minimum(np.array([wanted], dtype=np.intp), largest)
@@ -182,7 +258,7 @@ def _refine(
     model: ClickModel,
     intervals: Intervals,
     drop: Array,
-    still: Array,
+    still: Flags,
     patients: tuple[Array, Array],
     given: Given,
 ) -> tuple[Array, Array]:
@@ -213,7 +289,7 @@ def _refine(
 
 
 def _cells(
-    model: ClickModel, intervals: Intervals, start: int, still: Array, patients: tuple[Array, Array], given: Given
+    model: ClickModel, intervals: Intervals, start: int, still: Flags, patients: tuple[Array, Array], given: Given
 ) -> Cells:
     time, event = patients
     own = -np.diff(model.survival) / np.maximum(model.survival[:-1], 1e-9)

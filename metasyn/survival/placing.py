@@ -45,6 +45,40 @@ def place_events(cell_events: Array, knots: Array, events: int, *, clear_of_end:
     return np.sort(times)
 
 
+def place_at_clicks(cell_events: Array, knots: Array, feet: Array, events: int) -> Array:
+    """Times of events within an interval, ascending; shape (events,).
+
+    The j-th of d events stands at the quantile (j - 1/2) / d of where they are expected: an event of a cell with a click at
+    the click, as far as the cell has one (Poisson), since whoever clicks a curve clicks the foot of a drop; the others
+    evenly in their cell.
+
+    Parameters
+    ----------
+    cell_events : array, shape (cells,)
+        Expected events of each cell, in any proportion to `events`.
+    knots : array, shape (cells + 1,)
+        Ends of the cells.
+    feet : array, shape (cells,)
+        Time of each cell's click, within the cell; NaN for none.
+    events : int
+        How many to place.
+    """
+    if events == 0:
+        return np.empty(0)
+    clicked = np.isfinite(feet)
+    at_click = np.where(clicked, -np.expm1(-cell_events), 0.0)
+    foot = np.where(clicked, feet, knots[1:])
+    spread = (cell_events - at_click) / np.diff(knots)
+    pieces = np.stack([spread * (foot - knots[:-1]), at_click, spread * (knots[1:] - foot)], axis=1)
+    reached = np.concatenate([[0.0], np.cumsum(pieces)])
+    places = np.append(knots[0], np.stack([foot, foot, knots[1:]], axis=1))
+    if reached[-1] <= 0:
+        reached = places - knots[0]
+    rising = reached / reached[-1] + 1e-13 * np.arange(reached.size)  # np.interp wants it strictly increasing
+    times: Array = np.interp((np.arange(events) + 0.5) / events, rising, places)
+    return times
+
+
 def place_censorings(share: Array, knots: Array, censored: int, *, at_end: bool) -> Array:
     """Times of censorings within an interval, ascending; shape (censored,).
 

@@ -98,12 +98,20 @@ def test_hazard_ratios_are_nearer_to_the_truth_than_those_of_ipdfromkm(grade, va
     assert ours.mean() < peers.mean()
 
 
-def test_coarse_clicks_with_a_table_err_less_on_average_than_ipdfromkm():
-    """The median is not better on these very clicks; mean and worst case are."""
-    for variant in ("risk_events", "risk"):
-        ours, peers = _errors("coarse", variant)
-        assert ours.mean() < 0.7 * peers.mean()
-        assert ours.max() < peers.max()
+@pytest.mark.parametrize("variant", ["risk_events", "risk"])
+def test_coarse_clicks_with_a_table_err_less_than_ipdfromkm(variant):
+    """On these very clicks the median gains little; mean, 90th percentile and worst case do."""
+    ours, peers = _errors("coarse", variant)
+    assert np.median(ours) <= np.median(peers)
+    assert ours.mean() < 0.55 * peers.mean()
+    assert np.percentile(ours, 90) < 0.8 * np.percentile(peers, 90)
+    assert ours.max() < 0.5 * peers.max()
+
+
+@pytest.mark.parametrize("variant", ["risk_events", "risk", "events"])
+def test_good_clicks_err_little_at_the_worst(variant):
+    ours, peers = _errors("good", variant)
+    assert np.percentile(ours, 90) < 0.6 * np.percentile(peers, 90)
 
 
 @pytest.mark.parametrize("grade", ["good", "coarse"])
