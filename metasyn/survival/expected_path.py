@@ -120,7 +120,7 @@ def _forwards(cells: LateCells, intervals: Intervals, rates: Rates, events: int 
     moves = [_moves(cells, intervals, rates, j, band) for j in range(intervals.n.size)]
     clicks = _clicks_by_cell(cells)
     visits: list[_Visits] = []
-    log_likelihood = 0.0
+    found = 0.0
     state = np.zeros((3, band, 1))  # weight; weight x mean of survival; weight x mean square of it
     state[:, 0, 0] = 1.0
     for j, move in enumerate(moves):
@@ -144,7 +144,7 @@ def _forwards(cells: LateCells, intervals: Intervals, rates: Rates, events: int 
             total = float(state[0].sum())
             if not total > 0:
                 return None
-            log_likelihood += math.log(total)
+            found += math.log(total)
             state /= total
             visit.after[i] = state[0]
             visit.seen[i] /= total
@@ -155,8 +155,8 @@ def _forwards(cells: LateCells, intervals: Intervals, rates: Rates, events: int 
     total = float(at_end.sum())
     if not total > 0:
         return None
-    log_likelihood += math.log(total)
-    return _Way(moves=moves, visits=visits, base=base, ending=ending, at_end=at_end, log_likelihood=log_likelihood)
+    found += math.log(total)
+    return _Way(moves=moves, visits=visits, base=base, ending=ending, at_end=at_end, log_likelihood=found)
 
 
 def _half(rates: Rates) -> int:
@@ -212,25 +212,16 @@ def _look(state: Array, cells: LateCells, k: int, risk: Array, expected: float) 
     variance = state[2] / weight - mean * mean
     off = cells.click_survival[k] - mean
     spread = variance + cells.noise**2
-    gain = variance / spread
     later = float(cells.after_click[k]) * expected
     none = math.exp(-later)
-    density = np.exp(-0.5 * off * off / spread) * (none / np.sqrt(spread))
-    step = gain * off
+    density, change, left = _normal(off, spread, variance, none)
     total: Array = density + STRAY
-    change = density * step
-    left = density * (step * step - gain * variance)
     if none < 1 - 1e-3:  # the click may have been made before the last events of its cell: survival stood higher
         number = later / (1 - none)  # mean of a Poisson number that is not 0; its variance follows
         drop = mean / risk
         wide = spread + number * (1 + later - number) * drop * drop
-        beside = off - number * drop
-        gain = variance / wide
-        density = np.exp(-0.5 * beside * beside / wide) * ((1 - none) / np.sqrt(wide))
-        step = gain * beside
-        total += density
-        change += density * step
-        left += density * (step * step - gain * variance)
+        before = _normal(off - number * drop, wide, variance, 1 - none)
+        total, change, left = total + before[0], change + before[1], left + before[2]
     change /= total
     left /= total
     mean += change
@@ -238,6 +229,14 @@ def _look(state: Array, cells: LateCells, k: int, risk: Array, expected: float) 
     np.multiply(state[0], mean, out=state[1])
     np.multiply(state[0], variance + left - change * change + mean * mean, out=state[2])
     return total
+
+
+def _normal(off: Array, spread: Array, variance: Array, share: float) -> tuple[Array, Array, Array]:
+    """Density of a click that is `off`, and that times what it changes of mean and of mean square about the mean."""
+    gain = variance / spread
+    density = np.exp(-0.5 * off * off / spread) * (share / np.sqrt(spread))
+    step = gain * off
+    return density, density * step, density * (step * step - gain * variance)
 
 
 def _ending(band: int, width: int, intervals: Intervals, row: int | None) -> Array:

@@ -13,7 +13,7 @@ from metasyn.survival.event_counts import Counts, choose_counts, whole_counts
 from metasyn.survival.expected_path import MOST_WORK, expected_path, log_likelihood, work_of
 from metasyn.survival.integer_path import Cells, most_probable_path
 from metasyn.survival.intervals import Flow, Intervals, cut, flow_of_table, tilt_to_events
-from metasyn.survival.late_cells import late_cells, rates_of
+from metasyn.survival.late_cells import LateCells, Rates, late_cells, rates_of
 from metasyn.survival.placing import BEFORE, between_events, place_at_clicks, place_censorings, place_events
 from metasyn.survival.staircase import count_back, steps_of
 
@@ -118,13 +118,14 @@ def _from_clicks(given: Given) -> tuple[Array, Array]:
     if given.table is not None:
         drop, still = _fit_with_table(model, intervals, given.n)
         even, flow = _flows(model, intervals, given)
-        if given.time.size <= FEW_CLICKS and model.noise * given.n <= VISIBLE and not given.marks.size:
-            model.noise = _noise_by_paths(model, intervals, even, flow, given)
-            model.fit(drop, still, learn_noise=False)
-            even, flow = _flows(model, intervals, given)
-        expected = _expected(model, intervals, even, flow, given)
-        if expected is not None:
-            return expected
+        if not given.marks.size:
+            if given.time.size <= FEW_CLICKS and model.noise * given.n <= VISIBLE:
+                model.noise = _noise_by_paths(model, intervals, even, flow, given)
+                model.fit(drop, still, learn_noise=False)
+                even, flow = _flows(model, intervals, given)
+            expected = _expected(model, intervals, even, flow, given)
+            if expected is not None:
+                return expected
     else:
         staying = learn_pattern(model, given.n, given.events)
         drop = 1 / np.maximum(given.n * (staying[1:] + staying[:-1]) / 2, 1.0)
@@ -155,6 +156,13 @@ def _flows(model: ClickModel, intervals: Intervals, given: Given) -> tuple[Flow,
     return even, tilt_to_events(model, intervals, even, given.events, given.marks)
 
 
+def _cells_of_paths(model: ClickModel, intervals: Intervals, even: Flow, tilted: Flow) -> tuple[LateCells, Rates, bool]:
+    """Cells that paths run through, what is expected in them, and whether the arm is small enough to go through all paths."""
+    cells = late_cells(model, intervals)
+    rates = rates_of(model, intervals, even, tilted, cells)
+    return cells, rates, work_of(cells, intervals, rates) <= MOST_WORK
+
+
 def _noise_by_paths(model: ClickModel, intervals: Intervals, even: Flow, tilted: Flow, given: Given) -> float:
     """Noise of the clicks: the model's, or a multiple of it under which whole patients explain the clicks better.
 
@@ -165,9 +173,7 @@ def _noise_by_paths(model: ClickModel, intervals: Intervals, even: Flow, tilted:
     log_noise = np.log(found * np.array(MULTIPLES))
     for noise in np.exp(log_noise):
         model.noise = float(noise)
-        cells = late_cells(model, intervals)
-        rates = rates_of(model, intervals, even, tilted, cells)
-        small = work_of(cells, intervals, rates) <= MOST_WORK
+        cells, rates, small = _cells_of_paths(model, intervals, even, tilted)
         likelihood.append(log_likelihood(cells, intervals, rates, given.events) if small else -np.inf)
     model.noise = found
     if not np.isfinite(likelihood).any():
@@ -178,14 +184,9 @@ def _noise_by_paths(model: ClickModel, intervals: Intervals, even: Flow, tilted:
 def _expected(
     model: ClickModel, intervals: Intervals, even: Flow, tilted: Flow, given: Given
 ) -> tuple[Array, Array] | None:
-    """Patients as expected over all paths through the clicks; None for arms too large for it, and where marks are given."""
-    if given.marks.size:
-        return None
-    cells = late_cells(model, intervals)
-    rates = rates_of(model, intervals, even, tilted, cells)
-    if work_of(cells, intervals, rates) > MOST_WORK:
-        return None
-    exits = expected_path(cells, intervals, rates, given.events)
+    """Patients as expected over all paths through the clicks; None for arms too large for it."""
+    cells, rates, small = _cells_of_paths(model, intervals, even, tilted)
+    exits = expected_path(cells, intervals, rates, given.events) if small else None
     if exits is None:
         return None
     by_interval: Array = np.bincount(cells.of_interval, exits.events, intervals.n.size).astype(float)

@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from metasyn.errors import MetasynError
 from metasyn.reports.documents.agreement_carriers import Page, WordDocument, csv_rows, sheet_rows
@@ -21,9 +21,6 @@ from metasyn.reports.documents.agreement_expected import (
     pool_values,
 )
 from metasyn.reports.numbers import rounded
-
-if TYPE_CHECKING:
-    pass
 
 HEADS = ("Outcome", "Result", "Population", "Design", "Studies", "Prediction interval", "I²")
 WORD, WORKBOOK = "report.docx", "report.xlsx"
